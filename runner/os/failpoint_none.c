@@ -1,0 +1,6 @@
+#include "os/failpoint.h"
+
+void failpoint(const char *name)
+{
+    (void)name;
+}
