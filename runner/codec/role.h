@@ -1,0 +1,34 @@
+// The door of a role program (davit-git, davit-image, davit-deploy), and what its worker and it say
+// to each other.
+//
+// A role is launched sandboxed with one socket to its worker. It asks for its job, does it, and
+// reports:
+//
+//     job   {}                      → the job, as the role documents it, with descriptors
+//     log   {line}                  → a line of output of the stage
+//     done  {result} or {error}     → the end; the worker then waits for the role to exit
+//
+// Of what only the worker can do, a role asks as far as the worker's table lets that role:
+//
+//     spawn          image   a RUN step: see engine/broker.h     → {status: exit code, signal}
+//     mount_layers   image   {layers: [directory, …]}            → a detached read-only mount of
+//     them, top first credentials    image   {registry: "host:port"}             → {username,
+//     password}, or {} for none connect_agent  deploy  {app}                               → a
+//     connected socket of the app's agent journal        deploy  {event, …} → on disk before it
+//     answers
+#pragma once
+
+#include "codec/rpc.h"
+
+#define ROLE_SOCKET_FD 3
+
+// Does the job: 0 with *ret_result (may stay NULL), or -1. Parameters are lent.
+typedef int role_work_fn(struct rpc *worker, const struct value *job, const struct ipc_fds *fds,
+    struct value **ret_result, struct error *err);
+
+// main() of a role: connects, fetches the job, works, reports. Returns the exit code: 0, or that of
+// the error's kind.
+int role_main(const char *name, role_work_fn *work);
+
+// One line for the stage's log; a worker that has gone is noticed at the next call that matters.
+void role_log(struct rpc *worker, const char *format, ...) __attribute__((format(printf, 2, 3)));

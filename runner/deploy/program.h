@@ -1,0 +1,94 @@
+// A rollout as a small program: what a strategy compiles to, and what every target runs.
+//
+// Pure: a rollout's parameters in, steps out. The parameters are stored with the target when a
+// rollout begins, so whoever resumes it compiles the very same program and needs only the position.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "codec/value.h"
+
+// An app has two places for instances. Blue-green fills the other one; rolling replaces within one.
+enum slot { SLOT_BLUE, SLOT_GREEN };
+const char *slot_name(enum slot slot); // "blue", "green"
+enum slot slot_other(enum slot slot);
+
+enum strategy {
+    STRATEGY_ROLLING,    // one instance after the other, never fewer than before
+    STRATEGY_BLUE_GREEN, // all of the new beside the old, then traffic at once
+    STRATEGY_ROLLBACK,   // as blue-green, without pauses and gates: what `davit rollback` runs
+};
+
+// The two sets of instances that a rollout is about. A set is the instances of one release in one
+// slot.
+enum set { SET_OLD, SET_NEW };
+
+enum step_kind {
+    STEP_SCALE, // let the set have `count` instances; fewer: they leave the traffic, drain, and end
+    STEP_AWAIT, // until exactly `count` of the set are there and all of them ready
+    STEP_GATE,  // until the gates of `phase` have passed on the set
+    STEP_WEIGHT, // send `percent` of the traffic to the new set, the rest to the old
+    STEP_PAUSE,  // for `ms`; PAUSE_FOR_PROMOTION parks until somebody promotes
+    STEP_COMMIT, // record the outcome: forward, the new release is the live one; back, it failed
+                 // and is refused
+    STEP_RETIRE, // the set drains, ends and is forgotten
+};
+#define PAUSE_FOR_PROMOTION (-1)
+
+enum gate_phase { GATE_BEFORE_SWITCH, GATE_AFTER_SWITCH };
+const char *gate_phase_name(enum gate_phase phase); // "before_switch", "after_switch"
+
+struct step {
+    enum step_kind kind;
+    enum set set;
+    int count;             // SCALE, AWAIT
+    int percent;           // WEIGHT, of the new set
+    enum gate_phase phase; // GATE
+    int64_t ms;            // PAUSE
+    bool if_ready; // WEIGHT: passed over while the set that it favours has nobody ready (never
+                   // empties the traffic)
+};
+
+#define PROGRAM_STEPS_MAX 512
+struct program {
+    VEC(struct step) steps;
+};
+
+// What a rollout is compiled from. Releases are revisions, counted from 1; from == 0 means that
+// nothing is live.
+struct rollout {
+    char run[64];  // the run's id, or "rollback-…" for a verb: tells whose position it is
+    char who[128]; // the person or the ref
+    int64_t from, to;
+    int from_count, to_count; // instances
+    enum slot from_slot, to_slot;
+    enum strategy strategy;
+    bool gates_before, gates_after; // whether there are any
+    bool manual_promotion;          // blue-green: park before the switch
+    int64_t scale_down_delay_ms;    // blue-green: how long the old set stays up after the switch
+    int64_t progress_deadline_ms;   // of one AWAIT, from the step's start; absolute: flapping does
+                                    // not reset it
+    bool irrevocable; // a rollback: nothing to go back to; a failure is EXIT_ROLLBACK_FAILED
+    int64_t began_unix_ms;
+};
+
+// Forward: what is asked for. Back: what undoes it from any point: traffic first, capacity second.
+void program_forward(const struct rollout *r, struct program *ret);
+void program_back(const struct rollout *r, struct program *ret);
+void program_done(struct program *p);
+
+// "scale new to 2", "await new: 2 ready", … as `davit plan` and reports say it.
+void step_print(const struct step *step, struct str *out);
+// The table of `davit plan`: each step with the instance counts and the traffic after it, and the
+// peak.
+void program_print(const struct program *p, const struct rollout *r, struct str *out);
+struct value *program_to_value(const struct program *p, const struct rollout *r);
+// The most instances that exist at once.
+int program_peak(const struct program *p, const struct rollout *r);
+
+struct value *rollout_to_value(const struct rollout *r);
+int rollout_from_value(const struct value *v, struct rollout *ret, struct error *err);

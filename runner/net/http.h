@@ -1,0 +1,87 @@
+// HTTP(S) requests behind a vtable: `start` a request, its completion is called from the loop.
+//
+// The real one (net/http_curl.h) is libcurl's multi interface on davit's loop: connections are kept
+// and reused, HTTP/2 where the server speaks it, only http and https, TLS verified. Tests of faults
+// that no real server shows script one.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+struct http_client;
+struct http_response;
+
+// Gives the body piece by piece instead of keeping it: return -1 (with *err) to end the transfer.
+// Called only for a response whose status is 2xx; other bodies are kept as usual, for the message.
+typedef int http_sink_fn(void *arg, const void *bytes, size_t length, struct error *err);
+
+struct http_request {
+    const char *method;         // "GET" when NULL
+    const char *url;            // http or https
+    const struct strv *headers; // "Name: value"; may be NULL. Sent to the first host only, never
+                                // after a redirect to another
+    // The body: bytes, or what is left of a file from `body_offset` on (body_fd > 0, not owned).
+    const void *body;
+    uint64_t body_length;
+    int body_fd;
+    uint64_t body_offset;
+    int64_t timeout_ms;         // for the whole of it; 0: 30 s
+    int64_t connect_timeout_ms; // 0: 10 s
+    int64_t stall_ms;   // ends when no byte moved for so long; 0: never (for long transfers:
+                        // timeout_ms < 0 and this)
+    unsigned redirects; // how many to follow; 0: none (the 3xx is the answer)
+    size_t body_max;    // of a kept response body; 0: 1 MiB
+    http_sink_fn *sink;
+    void *sink_arg;
+    const char *ca_file;     // NULL: the system's
+    const char *unix_socket; // connect there instead; NULL: by the URL
+};
+
+struct http_response {
+    int status;
+    struct strv
+        headers; // "name: value", names in lower case, of the last response (not of redirects)
+    struct str body;
+    char *effective_url; // after redirects
+    int64_t elapsed_ms;
+};
+void http_response_done(struct http_response *r);
+// The value of the first header with that (lower-case) name, lent; NULL when absent.
+const char *http_response_header(const struct http_response *r, const char *name);
+
+// Exactly one call, from the loop, never from within start(). err is NULL when there is a response
+// (of any status); a response that is kept must be moved out. No answer is ERR_NETWORK (retryable
+// where nothing was sent) or ERR_TIMEOUT.
+typedef void http_done_fn(void *arg, struct http_response *response, const struct error *err);
+
+struct http_ops {
+    // Takes a copy of what it needs from *request, but body, sink_arg and body_fd must live until
+    // done. Returns an id for cancel(), or -1.
+    int64_t (*start)(struct http_client *client, const struct http_request *request,
+        http_done_fn *done, void *arg, struct error *err);
+    void (*cancel)(struct http_client *client, int64_t id); // done is not called
+    void (*free)(struct http_client *client);
+};
+
+struct http_client {
+    const struct http_ops *ops;
+};
+
+static inline int64_t http_start(struct http_client *client, const struct http_request *request,
+    http_done_fn *done, void *arg, struct error *err)
+{
+    return client->ops->start(client, request, done, arg, err);
+}
+
+// Accepts NULL.
+void http_client_free(struct http_client *client);
+
+// Runs one request to its end on a loop that is otherwise idle (roles that do one thing at a time).
+struct loop;
+int http_do(struct loop *loop, struct http_client *client, const struct http_request *request,
+    struct http_response *ret, struct error *err);
