@@ -3,22 +3,26 @@
 
 #include <sys/types.h>
 
-#include "sandbox/spec.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/network.h"
+#include "sandbox/plan.h"
 
 struct sandbox_child {
     pid_t pid;     // of the sandbox's init: PID 1 inside
     int pidfd;     // poll: readable when it has ended
-    int report_fd; // poll: readable (or closed) when the command has been executed, could not be,
-                   // or has ended
-    int helper_fd; // keeps the egress helper alive; -1 when there is none
-    char *cgroup;  // the directory to remove at the end; NULL when there is none
+    int report_fd; // poll: readable when sandbox_report() has something to say
+    struct cgroup cgroup;
+    struct network_helper network;
 };
-#define SANDBOX_CHILD_NONE ((struct sandbox_child){.pidfd = -1, .report_fd = -1, .helper_fd = -1})
+#define SANDBOX_CHILD_NONE                                                                         \
+    ((struct sandbox_child){                                                                       \
+        .pidfd = -1, .report_fd = -1, .cgroup = CGROUP_NONE, .network = NETWORK_HELPER_NONE})
 
 // Starts it. Returns as soon as the child is on its way; whether its command could be executed is
 // told by sandbox_report(). Descriptors of the spec stay the caller's. -1: nothing was started and
 // nothing is left.
-int sandbox_spawn(const struct sandbox_spec *spec, struct sandbox_child *ret, struct error *err);
+int sandbox_spawn(const struct sandbox_spec *spec, const struct sandbox_host *host,
+    struct sandbox_child *ret, struct error *err);
 
 // What the report says, once report_fd is readable: call it each time.
 enum sandbox_state {
@@ -26,19 +30,21 @@ enum sandbox_state {
     SANDBOX_FAILED,  // it never ran; *err is the child's own error
     SANDBOX_ENDED,   // *ret_status (as of waitpid(2)) is the command's; the rest of the sandbox is
                      // being killed
-    SANDBOX_LOST,    // the init was killed from outside: there is no status
+    SANDBOX_LOST,    // killed from outside: there is no status. (SANDBOX_NONE: executed, or ended)
 };
 enum sandbox_state sandbox_report(struct sandbox_child *child, int *ret_status, struct error *err);
 
-// To every process in the sandbox, through its init (which passes on all signals but KILL).
+// To every process in the sandbox, through its init (which passes on all signals but KILL and
+// STOP).
 int sandbox_signal(const struct sandbox_child *child, int signal, struct error *err);
-// Kills everything in the sandbox at once, from outside, stopped and TERM-ignoring processes
-// included.
+// Kills everything in the sandbox at once, from outside: stopped and TERM-ignoring processes too.
 void sandbox_kill(const struct sandbox_child *child);
 
-// Reaps the init (blocking until it has ended), ends the helper, removes the cgroup, closes
+// Waits until the init has ended, reaps it, stops the helper, removes the cgroup, closes
 // everything.
 void sandbox_reap(struct sandbox_child *child);
+// Lets go of a detached child: it lives on, and only our handles are closed.
+void sandbox_release(struct sandbox_child *child);
 
 // For callers without a loop: waits for the end and reaps. -1 when the command could not be
 // executed.

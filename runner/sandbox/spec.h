@@ -54,9 +54,11 @@ struct sandbox_mount {
     bool foreign;
     // overlay: host paths, top first; those from index `foreign_lowers` on are foreign (as above)
     const struct strv *lowers;
-    size_t foreign_lowers;    // lowers.length when none is
-    const char *upper, *work; // on one filesystem, both existing; work is davit's own
-    uint64_t size;            // tmpfs: limit in bytes; 0 is the default (half of the memory)
+    size_t foreign_lowers; // lowers.length when none is
+    // overlay: a host directory holding `upper` (what is written) and `work` (overlayfs' own), both
+    // existing; NULL: read-only
+    const char *writable;
+    uint64_t size; // tmpfs: limit in bytes; 0 is the default (half of the memory)
 };
 
 // A capability set by number (capabilities(7)): only ever within the sandbox's user namespace.
@@ -91,7 +93,8 @@ struct sandbox_spec {
 
     enum sandbox_root root;
     const struct strv *layers; // host directories, top first, ids as on disk (SANDBOX_ID_BASE…)
-    const char *upper, *work;  // host directories for what is written; NULL: the root is read-only
+    const char *writable; // as of an overlay mount: the root can be written, and `upper` has it;
+                          // NULL: read-only
 
     const struct sandbox_mount *mounts;
     size_t mount_count;

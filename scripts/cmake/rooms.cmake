@@ -2,6 +2,7 @@
 function(davit_room name)
     cmake_parse_arguments(ARG "" "" "USES;LIBRARIES" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runner/${name}/*.c)
+    list(FILTER sources EXCLUDE REGEX "_compile\\.c$") # programs of the build, see CMakeLists.txt
     # Failpoints are a file that is there or not, never an #ifdef.
     if(DAVIT_FAILPOINTS)
         list(FILTER sources EXCLUDE REGEX "_none\\.c$")
@@ -32,4 +33,18 @@ function(davit_program name)
     else()
         install(TARGETS ${name} DESTINATION ${CMAKE_INSTALL_BINDIR})
     endif()
+endfunction()
+
+# davit_generate(ROOM HEADER BY SOURCE LIBRARIES TARGET...): a header of the room that a program prints while we build.
+function(davit_generate room header)
+    cmake_parse_arguments(ARG "" "BY" "LIBRARIES" ${ARGN})
+    cmake_path(GET ARG_BY STEM program)
+    add_executable(${program} ${ARG_BY})
+    target_include_directories(${program} PRIVATE ${CMAKE_SOURCE_DIR}/runner)
+    target_link_libraries(${program} PRIVATE ${ARG_LIBRARIES})
+    set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/generated)
+    set(output ${CMAKE_BINARY_DIR}/generated/${header})
+    add_custom_command(OUTPUT ${output} COMMAND ${program} > ${output} DEPENDS ${program})
+    target_sources(${room} PRIVATE ${output})
+    target_include_directories(${room} PRIVATE ${CMAKE_BINARY_DIR}/generated)
 endfunction()
