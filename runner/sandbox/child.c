@@ -148,6 +148,7 @@ _Noreturn void child_main(struct sandbox_plan *plan, struct child_pipes pipes)
     struct error err = {0};
     if (spec->isolation == SANDBOX_NONE)
         run_trusted(plan, pipes);
+    signal(SIGPIPE, SIG_IGN); // the command gets the default back
     if (take_ids(plan, pipes, &err) < 0)
         give_up(pipes.report, &err);
     if (!plan->privileged && sandbox_prepare(plan, &err) < 0)

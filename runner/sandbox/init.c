@@ -122,6 +122,7 @@ _Noreturn void child_init(const struct sandbox_plan *plan, pid_t command, int ou
         .command = command};
     sigset_t all;
     sigfillset(&all);
+    sigdelset(&all, SIGPIPE); // ignored, not passed on: it is ours, of a parent that has gone
     sigprocmask(SIG_SETMASK, &all, NULL);
     int signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     if (init.record)
