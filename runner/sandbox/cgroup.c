@@ -169,11 +169,13 @@ static void remove_dir(const char *path)
             break;
         usleep(1000);
     }
-    // The group above (the run's) goes with its last child.
-    const char *base = path_base(path);
-    AUTO_FREE char *parent = mem_strndup(path, (size_t)(base - path - 1));
-    if (strcmp(path_base(parent), TOP) != 0)
-        rmdir(parent);
+    // The groups above (the stage's, the run's) go with their last child.
+    AUTO_FREE char *parent = mem_strdup(path);
+    for (char *slash; (slash = strrchr(parent, '/'));) {
+        *slash = '\0';
+        if (strcmp(path_base(parent), TOP) == 0 || rmdir(parent) < 0)
+            break;
+    }
 }
 
 void cgroup_remove(struct cgroup *group)

@@ -1,0 +1,40 @@
+// What every launch needs: the loop, the facts of this host, the state directory, and davit's own
+// executables as descriptors, so that an upgrade on disk changes nothing that runs.
+#pragma once
+
+#include "os/loop.h"
+#include "sandbox/plan.h"
+#include "store/state.h"
+
+enum program {
+    PROGRAM_DAVIT,
+    PROGRAM_GIT,
+    PROGRAM_IMAGE,
+    PROGRAM_DEPLOY,
+    PROGRAM_AGENT,
+    PROGRAM_COUNT
+};
+const char *program_name(enum program program); // "davit", "davit-git", …
+
+struct launcher {
+    struct loop *loop;         // lent
+    const struct state *state; // lent
+    struct sandbox_host host;
+    int programs[PROGRAM_COUNT]; // -1: not opened yet
+};
+
+// Reads the host's facts. Programs are opened when they are first wanted, or inherited.
+int launcher_init(
+    struct launcher *l, struct loop *loop, const struct state *state, struct error *err);
+void launcher_done(struct launcher *l);
+
+// The descriptor of a program, not the caller's to close; -1 with an error that says where it was
+// looked for: beside this executable, then in ../libexec/davit.
+int launcher_program(struct launcher *l, enum program program, struct error *err);
+int launcher_open_programs(struct launcher *l, struct error *err); // all of them, as serve does
+// Takes the programs that a parent handed over as descriptors first, first + 1, …
+void launcher_inherit_programs(struct launcher *l, int first);
+
+// A connection to an app's agent, starting the agent when it does not run and `start` says so. fd,
+// or -1 (ERR_NOT_FOUND when there is no such app here, or nobody answers and start is false).
+int launcher_connect_agent(struct launcher *l, const char *app, bool start, struct error *err);

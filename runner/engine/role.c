@@ -1,0 +1,145 @@
+#include "engine/role.h"
+
+#include <fcntl.h>
+
+#include <stdlib.h>
+
+#include "engine/role_private.h"
+#include "os/fd.h"
+
+static void on_output(void *arg, const char *bytes, size_t length)
+{
+    struct role *role = arg;
+    if (role->spec.output)
+        output_add(role->spec.output, bytes, length);
+}
+
+// Its own word, if it gave one; else what its end says.
+static void explain_end(struct role *role, const struct child_result *end)
+{
+    if (role->failed)
+        return;
+    AUTO(str) struct str how;
+    str_init(&how, ERROR_MESSAGE_MAX);
+    child_result_print(end, &how);
+    enum error_kind kind = end->end == CHILD_TIMED_OUT       ? ERR_TIMEOUT
+                           : end->end == CHILD_WAS_CANCELLED ? ERR_CANCELLED
+                                                             : ERR_INTERNAL;
+    error_set(&role->error, kind, "%s: %s", program_name(role->spec.program), how.data);
+    role->failed = true;
+}
+
+static void on_ended(void *arg, const struct child_result *end)
+{
+    struct role *role = arg;
+    bool spoke = role->failed || role->result;
+    bool cut = end->end == CHILD_TIMED_OUT || end->end == CHILD_WAS_CANCELLED;
+    if (!role->result || cut)
+        explain_end(role, end);
+    role->spec.ended(role->spec.arg, &(struct role_result){
+                                         .result = role->failed ? NULL : role->result,
+                                         .error = role->failed ? &role->error : NULL,
+                                         .end = end->end,
+                                         .crashed = !spoke && end->end == CHILD_SIGNALLED,
+                                     });
+}
+
+static void on_closed(struct rpc *rpc, const struct error *why)
+{
+    struct role *role = rpc_arg(rpc);
+    if (why && !role->failed) {
+        role->error = *why;
+        role->failed = true;
+    }
+    rpc_free(take_ptr(role->rpc));
+    broker_end_steps(role);
+    if (why)
+        child_cancel(role->child); // it broke the protocol
+}
+
+static int launch(struct role *role, int socket, struct error *err)
+{
+    const struct role_spec *spec = &role->spec;
+    int program = launcher_program(role->launcher, spec->program, err);
+    if (program < 0)
+        return -1;
+    AUTO(strv) struct strv argv = {0}, environment = {0};
+    strv_push(&argv, program_name(spec->program));
+    strv_push(&environment, "PATH=/usr/bin:/bin");
+    static const char *const passed[] = {"DAVIT_FAILPOINT", "SSL_CERT_FILE", "ASAN_OPTIONS"};
+    for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+        if (getenv(passed[i]))
+            strv_pushf(&environment, "%s=%s", passed[i], getenv(passed[i]));
+    struct sandbox_spec sandbox = {
+        .name = role->name,
+        .network = spec->network,
+        .mounts = spec->mounts,
+        .mount_count = spec->mount_count,
+        .exec_fd = program,
+        .argv = strv_argv(&argv),
+        .environment = strv_argv(&environment),
+        .caps = spec->caps,
+        .socket_fd = socket,
+        .cgroup = role->cgroup,
+    };
+    struct child_options options = {
+        .timeout_ms = spec->timeout_ms,
+        .grace_ms = spec->grace_ms,
+        .capture = true,
+        .output = on_output,
+        .ended = on_ended,
+        .arg = role,
+    };
+    role->child = child_start(role->launcher->loop, &role->launcher->host, &sandbox, &options, err);
+    return role->child ? 0 : -1;
+}
+
+struct role *role_start(struct launcher *launcher, const struct role_spec *spec, struct error *err)
+{
+    struct role *role = mem_alloc(sizeof *role);
+    int pair[2] = {-1, -1};
+    role->launcher = launcher;
+    role->spec = *spec;
+    role->name = mem_strdup(spec->name);
+    // A cgroup of its own below the stage's: a role and the RUN steps that it asks for are separate
+    // sandboxes.
+    role->cgroup = mem_printf("%s/%s", spec->cgroup, program_name(spec->program));
+    role->job = spec->job;
+    role->job_fd = -1;
+    if (ipc_pair(pair, err) < 0 || launch(role, pair[1], err) < 0)
+        goto fail;
+    role->rpc = rpc_serve(
+        launcher->loop, pair[0], broker_methods, MAY(spec->program), on_closed, role, err);
+    if (!role->rpc)
+        goto fail;
+    if (spec->job_fd > 0)
+        role->job_fd = fcntl(spec->job_fd, F_DUPFD_CLOEXEC, 0);
+    fd_close(pair[1]);
+    return role;
+fail:
+    if (!role->rpc)
+        fd_close(pair[0]);
+    fd_close(pair[1]);
+    role_free(role);
+    return NULL;
+}
+
+void role_cancel(struct role *role)
+{
+    child_cancel(role->child);
+}
+
+void role_free(struct role *role)
+{
+    if (!role)
+        return;
+    broker_end_steps(role);
+    child_free(role->child);
+    rpc_free(role->rpc);
+    value_free(role->job);
+    value_free(role->result);
+    fd_close(role->job_fd);
+    free(role->name);
+    free(role->cgroup);
+    free(role);
+}

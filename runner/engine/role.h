@@ -1,0 +1,43 @@
+// One role process doing one job for a stage: launched, answered (engine/broker.c), and its end
+// reported.
+#pragma once
+
+#include "codec/value.h"
+#include "engine/child.h"
+#include "engine/launcher.h"
+#include "engine/output.h"
+
+struct role;
+
+struct role_result {
+    struct value *result;      // of its `done`; NULL when it failed. Lent
+    const struct error *error; // why; NULL when it succeeded
+    enum child_end end; // TIMED_OUT and WAS_CANCELLED tell apart what `error` only says in words
+    bool crashed;       // ended by a signal without saying why
+};
+typedef void role_ended_fn(void *arg, const struct role_result *result);
+typedef int role_journal_fn(void *arg, const struct value *event, struct error *err);
+
+struct role_spec {
+    enum program program;
+    const char *name;   // of the stage: for errors and the cgroup
+    const char *cgroup; // "RUN/STAGE"
+    struct value *job;  // taken
+    int job_fd;         // passed along with the job (secrets); -1 or 0: none. Not owned
+    const struct sandbox_mount *mounts; // lent until role_start() returns
+    size_t mount_count;
+    enum sandbox_network network;     // of the role itself
+    enum sandbox_network run_network; // of the RUN steps that it asks for
+    sandbox_caps caps;
+    int64_t timeout_ms, grace_ms;
+    struct output *output;    // its log lines, its stderr, and the output of RUN steps; may be NULL
+    struct mask *mask;        // credentials that it is given are added; may be NULL
+    bool start_agent;         // connect_agent may start the app's agent
+    role_journal_fn *journal; // deploy only
+    role_ended_fn *ended;     // exactly once, from the loop; role_free() may be called in it
+    void *arg;
+};
+
+struct role *role_start(struct launcher *launcher, const struct role_spec *spec, struct error *err);
+void role_cancel(struct role *role);
+void role_free(struct role *role); // accepts NULL; what still runs is killed
