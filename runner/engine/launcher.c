@@ -85,6 +85,15 @@ int launcher_open_programs(struct launcher *l, struct error *err)
     return 0;
 }
 
+int launcher_make_owned(const struct launcher *l, const char *path, struct error *err)
+{
+    if (dir_make(AT_FDCWD, path, 0755, err) < 0)
+        return -1;
+    if (l->host.privileged && chown(path, SANDBOX_ID_BASE, SANDBOX_ID_BASE) < 0)
+        return error_errno(err, "%s", path);
+    return 0;
+}
+
 // Starts the agent of an app as a process of its own and waits until it listens: it writes a byte
 // to descriptor 4.
 static int start_agent(struct launcher *l, const char *app, struct error *err)

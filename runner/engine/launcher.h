@@ -35,6 +35,9 @@ int launcher_open_programs(struct launcher *l, struct error *err); // all of the
 // Takes the programs that a parent handed over as descriptors first, first + 1, …
 void launcher_inherit_programs(struct launcher *l, int first);
 
+// Makes a directory (and what is missing above it) whose files sandboxes own.
+int launcher_make_owned(const struct launcher *l, const char *path, struct error *err);
+
 // A connection to an app's agent, starting the agent when it does not run and `start` says so. fd,
 // or -1 (ERR_NOT_FOUND when there is no such app here, or nobody answers and start is false).
 int launcher_connect_agent(struct launcher *l, const char *app, bool start, struct error *err);
