@@ -225,7 +225,7 @@ static int await_reply(struct rpc *rpc, int64_t id, int timeout_ms, struct value
         AUTO(value) struct value *message = value_parse(rpc->packet.data, rpc->packet.length, err);
         if (!message)
             return -1;
-        if (value_get_str(message, "op")) {
+        if (!value_get(message, "reply")) { // an answer may well have an "op" of its own: a job has
             vec_push(&rpc->notices, take_ptr(message));
             continue;
         }

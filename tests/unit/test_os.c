@@ -205,6 +205,7 @@ static void handle_echo(struct rpc *rpc, int64_t id, struct value *params, struc
 {
     struct value *answer = value_map();
     value_set_str(answer, "said", value_get_str(params, "say"));
+    value_set_str(answer, "op", "an answer may have one, too");
     rpc_notify(rpc, "noted", NULL);
     rpc_reply(rpc, id, answer, fds->fd, fds->count);
 }
