@@ -10,6 +10,7 @@
 #include "git/refname.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "serve/refs.h"
 #include "support/directory.h"
 #include "support/role_test.h"
 #include "support/shell.h"
@@ -75,6 +76,8 @@ static struct value *list(struct role_test *t, const char *directory, const char
         fail_msg("the listing: %s", t->error.message);
     assert_int_equal(
         value_get_int(t->result, "refs", -1), value_length(value_get(listing, "refs")));
+    AUTO(ref_list) struct ref_list read = {0}; // as the daemon will
+    check_ok(ref_list_parse(listing, &read, &err));
     return listing;
 }
 
