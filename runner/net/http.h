@@ -40,6 +40,9 @@ struct http_request {
     void *sink_arg;
     const char *ca_file;     // NULL: the system's
     const char *unix_socket; // connect there instead; NULL: by the URL
+    // Refuse (ERR_DENIED), before anything is sent, a peer whose address the world cannot reach:
+    // for URLs that a foreign server chose.
+    bool public_only;
 };
 
 struct http_response {
@@ -48,6 +51,7 @@ struct http_response {
         headers; // "name: value", names in lower case, of the last response (not of redirects)
     struct str body;
     char *effective_url; // after redirects
+    char *peer;          // the address that answered; "" when there is none (a Unix socket)
     int64_t elapsed_ms;
 };
 void http_response_done(struct http_response *r);
