@@ -161,7 +161,7 @@ static int build_stage(struct build *b, size_t index, struct error *err)
 {
     const struct build_stage *stage = &b->graph.stages.items[index];
     const struct instruction *from = &b->file.instructions.items[stage->first - 1];
-    if (state_begin(b, index, err) < 0)
+    if (stage_state_begin(b, index, err) < 0)
         return fail_step(b, from, err);
     for (size_t i = stage->first; i < stage->last; i++)
         if (do_step(b, index, &b->file.instructions.items[i], err) < 0)
@@ -174,14 +174,14 @@ static int finish(struct build *b, struct error *err)
     char date[CLOCK_TEXT_MAX];
     struct stage_state *state = &b->stages.items[b->graph.target];
     struct image *image = &b->result->image;
-    struct value *labels = value_get(state_config_map(state), "Labels");
+    struct value *labels = value_get(stage_state_config_map(state), "Labels");
     struct value_cursor c = {.map = b->options->labels};
     const char *name;
     struct value *item;
     while (c.map && value_next(&c, &name, &item)) {
         if (!labels) {
             labels = value_map();
-            value_set(state_config_map(state), "Labels", labels);
+            value_set(stage_state_config_map(state), "Labels", labels);
         }
         value_set(labels, name, value_share(item));
     }
@@ -234,11 +234,11 @@ int build_image(struct store *store, const struct build_options *options,
     struct build b = {.store = store, .options = options, .host = host, .result = &result};
     int status = build(&b, err);
     vec_each (state, &b.stages)
-        state_done(state);
+        stage_state_done(state);
     vec_free(&b.stages);
     vec_each (e, &b.externals) {
         free(e->reference);
-        state_done(&e->state);
+        stage_state_done(&e->state);
     }
     vec_free(&b.externals);
     context_close(&b.context);

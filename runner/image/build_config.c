@@ -13,12 +13,12 @@ char *step_expand(struct step *s, const struct docker_text *word)
     return expand_word(word, &s->build->file, &s->state->variables, &s->build->diags);
 }
 
-struct value *state_config_map(struct stage_state *state)
+struct value *stage_state_config_map(struct stage_state *state)
 {
     return value_get(state->config, "config");
 }
 
-const char *state_config(const struct stage_state *state, const char *key)
+const char *stage_state_config(const struct stage_state *state, const char *key)
 {
     return value_get_str(value_get(state->config, "config"), key);
 }
@@ -26,7 +26,7 @@ const char *state_config(const struct stage_state *state, const char *key)
 // Replaces NAME=… in Env, or appends it.
 static void set_env(struct stage_state *state, const char *name, const char *value)
 {
-    struct value *config = state_config_map(state), *next = value_list();
+    struct value *config = stage_state_config_map(state), *next = value_list();
     const struct value *old = value_get(config, "Env");
     AUTO_FREE char *entry = mem_printf("%s=%s", name, value);
     AUTO_FREE char *prefix = mem_printf("%s=", name);
@@ -85,7 +85,7 @@ static int set_pairs(struct step *s, struct error *err)
         if (s->in->keyword == DOCKER_ENV)
             set_env(s->state, pairs.names.items[i], pairs.values.items[i]);
         else
-            set_in_map(state_config_map(s->state), "Labels", pairs.names.items[i],
+            set_in_map(stage_state_config_map(s->state), "Labels", pairs.names.items[i],
                 value_string(pairs.values.items[i]));
     }
     return 0;
@@ -109,7 +109,7 @@ static int expose(struct step *s, const char *text, struct error *err)
             err, ERR_CONFIG, "\"%s\" is not a port, like 8080, 53/udp or 7000-7002", text);
     for (int64_t port = first; port <= last; port++) {
         AUTO_FREE char *key = mem_printf("%lld/%s", (long long)port, protocol);
-        set_in_map(state_config_map(s->state), "ExposedPorts", key, value_map());
+        set_in_map(stage_state_config_map(s->state), "ExposedPorts", key, value_map());
     }
     return 0;
 }
@@ -146,7 +146,7 @@ static int set_single(struct step *s, const char *key, struct error *err)
         return -1;
     if (!*text)
         return error_set(err, ERR_CONFIG, "\"%s\" is empty", s->in->words.items[0].text);
-    value_set_str(state_config_map(s->state), key, text);
+    value_set_str(stage_state_config_map(s->state), key, text);
     return 0;
 }
 
@@ -158,13 +158,13 @@ static void set_shell(struct step *s)
         strv_push(&s->state->shell, word->text);
         value_append_str(list, word->text);
     }
-    value_set(state_config_map(s->state), "Shell", list);
+    value_set(stage_state_config_map(s->state), "Shell", list);
 }
 
 int step_configure(struct step *s, struct error *err)
 {
     struct build *b = s->build;
-    struct value *config = state_config_map(s->state);
+    struct value *config = stage_state_config_map(s->state);
     switch (s->in->keyword) {
     case DOCKER_ARG:
         arg_declare(

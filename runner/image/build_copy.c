@@ -179,7 +179,7 @@ static struct stage_state *find_source(struct step *s, const char *from, struct 
         if (strcmp(e->reference, from) == 0)
             return &e->state;
     struct stage_state state = {0};
-    if (state_from_image(b, from, &state, err) < 0)
+    if (stage_state_from_image(b, from, &state, err) < 0)
         return NULL;
     struct external *e = vec_add(&b->externals);
     *e = (struct external){.reference = mem_strdup(from), .state = state};
@@ -214,7 +214,7 @@ static int read_request(struct step *s, struct copy_request *r, struct strv *wor
         }
         strv_push_take(words, text);
     }
-    const char *directory = state_config(s->state, "WorkingDir");
+    const char *directory = stage_state_config(s->state, "WorkingDir");
     char *last = words->items[--words->length];
     words->items[words->length] = NULL;
     char *destination =
@@ -257,8 +257,8 @@ int step_copy(struct step *s, struct error *err)
     if (from && !(source.state = find_source(s, from->value.text, err)))
         return -1;
     struct copy_request r = {
-        .from = source.state ? state_tree(b, source.state, err) : &b->context.tree,
-        .to = state_tree(b, s->state, err),
+        .from = source.state ? stage_state_tree(b, source.state, err) : &b->context.tree,
+        .to = stage_state_tree(b, s->state, err),
         .from_context = !source.state,
     };
     if (!r.from || !r.to)
@@ -273,14 +273,14 @@ int step_workdir(struct step *s, struct error *err)
     AUTO_FREE char *text = step_expand(s, &s->in->words.items[0]);
     if (!text)
         return -1;
-    const char *before = state_config(s->state, "WorkingDir");
-    const char *user = state_config(s->state, "User");
+    const char *before = stage_state_config(s->state, "WorkingDir");
+    const char *user = stage_state_config(s->state, "User");
     AUTO_FREE char *joined =
         *text == '/' ? mem_strdup(text) : mem_printf("%s/%s", before ? before : "", text);
     AUTO_FREE char *clean = path_clean(joined);
     AUTO_FREE char *path = mem_printf("/%s", clean);
-    value_set_str(state_config_map(s->state), "WorkingDir", path);
-    struct tree *tree = state_tree(s->build, s->state, err);
+    value_set_str(stage_state_config_map(s->state), "WorkingDir", path);
+    struct tree *tree = stage_state_tree(s->build, s->state, err);
     struct ids ids = {0};
     AUTO_FREE char *home = NULL;
     if (!tree ||

@@ -69,8 +69,8 @@ static void make_key(const struct step *s, const struct strv *argv, const struct
     cache_key_number(&key, environment->length);
     strv_each (variable, environment)
         cache_key_add(&key, *variable);
-    cache_key_add(&key, state_config(s->state, "User"));
-    cache_key_add(&key, state_config(s->state, "WorkingDir"));
+    cache_key_add(&key, stage_state_config(s->state, "User"));
+    cache_key_add(&key, stage_state_config(s->state, "WorkingDir"));
     cache_key_add(&key, mounts);
     cache_key_add(&key, s->build->options->network);
     cache_key_finish(&key, ret);
@@ -78,9 +78,9 @@ static void make_key(const struct step *s, const struct strv *argv, const struct
 
 static int add_user(struct step *s, struct strv *environment, struct ids *ret, struct error *err)
 {
-    const char *user = state_config(s->state, "User");
+    const char *user = stage_state_config(s->state, "User");
     AUTO_FREE char *home = NULL;
-    struct tree *tree = state_tree(s->build, s->state, err);
+    struct tree *tree = stage_state_tree(s->build, s->state, err);
     if (!tree ||
         passwd_user(tree->passwd, tree->group, user && *user ? user : "0", ret, &home, err) < 0)
         return -1;
@@ -117,7 +117,7 @@ static int run_new(struct step *s, const struct strv *argv, struct strv *environ
 {
     struct build *b = s->build;
     AUTO(strv) struct strv layers = {0};
-    const char *directory = state_config(s->state, "WorkingDir");
+    const char *directory = stage_state_config(s->state, "WorkingDir");
     struct build_run request = {
         .argv = argv,
         .environment = environment,
@@ -150,8 +150,8 @@ int step_run(struct step *s, struct error *err)
     AUTO(strv) struct strv argv = {0};
     AUTO(strv) struct strv environment = {0};
     AUTO(value)
-    struct value *caches = build_mounts(
-        s->in, &b->file, &s->state->variables, state_config(s->state, "WorkingDir"), &b->diags);
+    struct value *caches = build_mounts(s->in, &b->file, &s->state->variables,
+        stage_state_config(s->state, "WorkingDir"), &b->diags);
     if (!caches)
         return -1;
     make_argv(s, &argv);

@@ -6,7 +6,7 @@
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-void state_done(struct stage_state *state)
+void stage_state_done(struct stage_state *state)
 {
     value_free(state->config);
     layer_stack_done(&state->layers);
@@ -15,7 +15,7 @@ void state_done(struct stage_state *state)
     strv_done(&state->shell);
 }
 
-struct tree *state_tree(struct build *b, struct stage_state *state, struct error *err)
+struct tree *stage_state_tree(struct build *b, struct stage_state *state, struct error *err)
 {
     if (!state->tree.root)
         tree_init(&state->tree);
@@ -47,7 +47,7 @@ static void read_config(struct stage_state *state)
     }
 }
 
-int state_from_image(
+int stage_state_from_image(
     struct build *b, const char *reference, struct stage_state *ret, struct error *err)
 {
     AUTO(image) struct image image = {0};
@@ -83,7 +83,7 @@ static void from_scratch(struct stage_state *state)
     read_config(state);
 }
 
-int state_begin(struct build *b, size_t index, struct error *err)
+int stage_state_begin(struct build *b, size_t index, struct error *err)
 {
     const struct build_stage *stage = &b->graph.stages.items[index];
     struct stage_state *state = &b->stages.items[index];
@@ -92,7 +92,7 @@ int state_begin(struct build *b, size_t index, struct error *err)
         from_scratch(state);
         break;
     case BASE_IMAGE:
-        if (state_from_image(b, stage->base_image, state, err) < 0)
+        if (stage_state_from_image(b, stage->base_image, state, err) < 0)
             return -1;
         break;
     case BASE_STAGE: {

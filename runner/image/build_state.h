@@ -53,14 +53,14 @@ int step_configure(struct step *s, struct error *err); // all that only change t
 // The word expanded; NULL when that went wrong, which diags tell.
 char *step_expand(struct step *s, const struct docker_text *word);
 // The tree of all layers that the state has.
-struct tree *state_tree(struct build *b, struct stage_state *state, struct error *err);
-int state_from_image(
+struct tree *stage_state_tree(struct build *b, struct stage_state *state, struct error *err);
+int stage_state_from_image(
     struct build *b, const char *reference, struct stage_state *ret, struct error *err);
 // The state that stage number `index` starts with.
-int state_begin(struct build *b, size_t index, struct error *err);
-void state_done(struct stage_state *state);
-const char *state_config(const struct stage_state *state, const char *key); // NULL when unset
-struct value *state_config_map(struct stage_state *state);
+int stage_state_begin(struct build *b, size_t index, struct error *err);
+void stage_state_done(struct stage_state *state);
+const char *stage_state_config(const struct stage_state *state, const char *key); // NULL when unset
+struct value *stage_state_config_map(struct stage_state *state);
 
 // Cache mounts of a RUN instruction, as [{id, target}]; without `variables` only mistakes are
 // looked for.
