@@ -42,7 +42,7 @@ static bool find_commit(const struct listing *l, const git_reference *ref, git_o
     const git_oid *peeled = git_reference_target_peel(ref);
     *ret = peeled ? *peeled : *git_reference_target(ref);
     if (refname_branch(git_reference_name(ref)))
-        return true;
+        return !git_oid_is_zero(ret); // zeros mean "no commit" in an event
     size_t size;
     git_object_t type;
     if (git_odb_read_header(&size, &type, l->odb, ret) < 0)

@@ -32,7 +32,8 @@ const char *ref_event_name(enum ref_event_kind kind)
 
 static bool id_ok(const char *id)
 {
-    return strlen(id) == REF_ID_SIZE - 1 && strspn(id, "0123456789abcdef") == REF_ID_SIZE - 1;
+    return strlen(id) == REF_ID_SIZE - 1 && strspn(id, "0123456789abcdef") == REF_ID_SIZE - 1 &&
+           strcmp(id, REF_ID_NONE) != 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -104,16 +105,17 @@ bool ref_triggers(const struct trigger *trigger, const char *ref)
     return branch ? matches(&trigger->branches, branch) : matches(&trigger->tags, tag);
 }
 
-// One of the two may be NULL: the ref is new, or gone.
-static void add_event(struct ref_events *out, const struct ref *before, const struct ref *after)
+static void add_event(
+    struct ref_events *out, const char *name, const char *before, const char *after)
 {
     struct ref_event *event = vec_add(&out->items);
-    event->ref = mem_strdup(after ? after->name : before->name);
+    event->ref = mem_strdup(name);
     event->branch = refname_branch(event->ref);
     event->tag = refname_tag(event->ref);
-    event->kind = !after ? REF_DELETE : event->tag ? REF_TAG : REF_PUSH;
-    memcpy(event->before, before ? before->id : REF_ID_NONE, REF_ID_SIZE);
-    memcpy(event->after, after ? after->id : REF_ID_NONE, REF_ID_SIZE);
+    bool gone = strcmp(after, REF_ID_NONE) == 0;
+    event->kind = gone ? REF_DELETE : event->tag ? REF_TAG : REF_PUSH;
+    memcpy(event->before, before, REF_ID_SIZE);
+    memcpy(event->after, after, REF_ID_SIZE);
 }
 
 void ref_events_find(const struct ref_list *before, const struct ref_list *after,
@@ -121,15 +123,14 @@ void ref_events_find(const struct ref_list *before, const struct ref_list *after
 {
     if (!before)
         return;
-    const struct ref *old = before->items.items, *new = after->items.items;
-    const struct ref *old_end = old + before->items.length, *new_end = new + after->items.length;
-    while (old < old_end || new < new_end) {
-        int order = old == old_end ? 1 : new == new_end ? -1 : strcmp(old->name, new->name);
-        const struct ref *was = order <= 0 ? old++ : NULL;
-        const struct ref *is = order >= 0 ? new ++ : NULL;
-        if (was && is && strcmp(was->id, is->id) == 0)
-            continue;
-        if (!trigger || ref_triggers(trigger, is ? is->name : was->name))
-            add_event(out, was, is);
+    const struct ref *then = before->items.items, *now = after->items.items;
+    const struct ref *then_end = then + before->items.length, *now_end = now + after->items.length;
+    while (then < then_end || now < now_end) {
+        int order = then == then_end ? 1 : now == now_end ? -1 : strcmp(then->name, now->name);
+        const char *name = order <= 0 ? then->name : now->name;
+        const char *was = order <= 0 ? then++->id : REF_ID_NONE;
+        const char *is = order >= 0 ? now++->id : REF_ID_NONE;
+        if (strcmp(was, is) != 0 && (!trigger || ref_triggers(trigger, name)))
+            add_event(out, name, was, is);
     }
 }

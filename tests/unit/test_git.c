@@ -155,6 +155,7 @@ static void head_tells_the_branch_that_is_not_there_yet_and_nothing_when_detache
 static void a_branch_whose_commit_is_missing_is_still_listed(void **state)
 {
     shell(*state, "git init -q r && mkdir -p r/.git/refs/heads "
+                  "&& echo 0000000000000000000000000000000000000000 > r/.git/refs/heads/zeros "
                   "&& echo 1111111111111111111111111111111111111111 > r/.git/refs/heads/main");
     check_listing(*state, "r", "refs/heads/main 1111111111111111111111111111111111111111");
 }

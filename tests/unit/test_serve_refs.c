@@ -172,6 +172,7 @@ static void a_listing_that_no_honest_role_would_write_is_refused(void **state)
         {"{\"refs\":[{\"name\":\"refs/heads/"
          "a\",\"id\":\"111111111111111111111111111111111111111G\"}]}",
             "does not take"},
+        {"{\"refs\":[{\"name\":\"refs/heads/a\",\"id\":\"" REF_ID_NONE "\"}]}", "does not take"},
         {"{\"refs\":[{\"name\":\"refs/heads/a\"}]}", "\"id\""},
         {"{\"refs\":[1]}", "\"name\""},
         {"{\"refs\":[],\"head\":\"--output=x\"}", "HEAD"},

@@ -115,7 +115,7 @@ static void check_told(struct world *w, const char *after, const char *wanted)
 
 static void do_and_check(struct world *w, const char *script, const char *wanted)
 {
-    shell(w->directory, "{ %s; } 2>/dev/null", script);
+    shell(w->directory, "{ %s; } >/dev/null 2>&1", script);
     check_told(w, script, wanted);
 }
 
