@@ -16,26 +16,35 @@
 enum slot { SLOT_BLUE, SLOT_GREEN };
 const char *slot_name(enum slot slot); // "blue", "green"
 enum slot slot_other(enum slot slot);
+extern const char *const slot_names[]; // by enum slot; ends with NULL
 
 enum strategy {
     STRATEGY_ROLLING,    // one instance after the other, never fewer than before
     STRATEGY_BLUE_GREEN, // all of the new beside the old, then traffic at once
-    STRATEGY_ROLLBACK,   // as blue-green, without pauses and gates: what `davit rollback` runs
+    STRATEGY_ROLLBACK,   // as blue-green, without pauses and gates: what `davit rollback` runs.
+                         // There is nothing to go back to: when it fails, it settles.
 };
+extern const char *const strategy_names[]; // "rolling", "blue-green", "rollback"; ends with NULL
 
 // The two sets of instances that a rollout is about. A set is the instances of one release in one
 // slot.
 enum set { SET_OLD, SET_NEW };
+static inline enum set set_other(enum set set)
+{
+    return set == SET_OLD ? SET_NEW : SET_OLD;
+}
 
 enum step_kind {
     STEP_SCALE, // let the set have `count` instances; fewer: they leave the traffic, drain, and end
-    STEP_AWAIT, // until exactly `count` of the set are there and all of them ready
+    STEP_AWAIT, // until `count` of the set are ready, and no other is
+    STEP_DRAIN, // until no more than `count` of the set are there, ready or not: what is broken
+                // already must not hold up its own replacement
     STEP_GATE,  // until the gates of `phase` have passed on the set
     STEP_WEIGHT, // send `percent` of the traffic to the new set, the rest to the old
     STEP_PAUSE,  // for `ms`; PAUSE_FOR_PROMOTION parks until somebody promotes
-    STEP_COMMIT, // record the outcome: forward, the new release is the live one; back, it failed
-                 // and is refused
-    STEP_RETIRE, // the set drains, ends and is forgotten
+    STEP_COMMIT, // the new release is the live one; from here on nothing goes back
+    STEP_RETIRE, // the set leaves the traffic (its share is the other's), drains, ends and is
+                 // forgotten
 };
 #define PAUSE_FOR_PROMOTION (-1)
 
@@ -45,7 +54,7 @@ const char *gate_phase_name(enum gate_phase phase); // "before_switch", "after_s
 struct step {
     enum step_kind kind;
     enum set set;
-    int count;             // SCALE, AWAIT
+    int count;             // SCALE, AWAIT, DRAIN
     int percent;           // WEIGHT, of the new set
     enum gate_phase phase; // GATE
     int64_t ms;            // PAUSE
@@ -53,10 +62,11 @@ struct step {
                    // empties the traffic)
 };
 
-#define PROGRAM_STEPS_MAX 512
 struct program {
     VEC(struct step) steps;
 };
+
+#define INSTANCES_MAX 64 // of one set
 
 // What a rollout is compiled from. Releases are revisions, counted from 1; from == 0 means that
 // nothing is live.
@@ -67,28 +77,38 @@ struct rollout {
     int from_count, to_count; // instances
     enum slot from_slot, to_slot;
     enum strategy strategy;
+    bool native_rolling;            // rolling: the target replaces instances by itself
     bool gates_before, gates_after; // whether there are any
     bool manual_promotion;          // blue-green: park before the switch
     int64_t scale_down_delay_ms;    // blue-green: how long the old set stays up after the switch
     int64_t progress_deadline_ms;   // of one AWAIT, from the step's start; absolute: flapping does
                                     // not reset it
-    bool irrevocable; // a rollback: nothing to go back to; a failure is EXIT_ROLLBACK_FAILED
     int64_t began_unix_ms;
 };
 
-// Forward: what is asked for. Back: what undoes it from any point: traffic first, capacity second.
+// Forward: what is asked for. A GATE and a PAUSE take time, so what follows one awaits the new set
+// once more: traffic and COMMIT only ever come right after all of it was seen ready.
 void program_forward(const struct rollout *r, struct program *ret);
+// Back: what undoes it from any point: traffic first, capacity second.
 void program_back(const struct rollout *r, struct program *ret);
+// Settle: when going back failed too (or there is nothing to go back to): the set `keep` gets all
+// of the traffic (the old one: if it can carry any), and the other is retired. Waits for nobody.
+void program_settle(const struct rollout *r, enum set keep, struct program *ret);
 void program_done(struct program *p);
+DEFINE_AUTO(program, struct program, program_done)
 
 // "scale new to 2", "await new: 2 ready", … as `davit plan` and reports say it.
 void step_print(const struct step *step, struct str *out);
-// The table of `davit plan`: each step with the instance counts and the traffic after it, and the
-// peak.
+// The table of `davit plan`: each step of a forward program with the instance counts and the
+// traffic after it, and the peak. The value is {"strategy", "from", "to", "peak", "steps":
+// [{"step", "old", "new", "percent"}]}.
 void program_print(const struct program *p, const struct rollout *r, struct str *out);
 struct value *program_to_value(const struct program *p, const struct rollout *r);
-// The most instances that exist at once.
+// The most instances that exist at once, draining ones included. A program that goes back may have
+// as many as both sets together beside what still drains.
 int program_peak(const struct program *p, const struct rollout *r);
 
+// As it is stored with the target. A stored rollout of a davit whose programs are others is
+// ERR_UNSUPPORTED: positions in them would mean other steps.
 struct value *rollout_to_value(const struct rollout *r);
 int rollout_from_value(const struct value *v, struct rollout *ret, struct error *err);

@@ -1,17 +1,20 @@
-// The seam to where an app runs. target_local (the agent of this host), target_model (the tests'
-// small world) and, later, target_kube implement it; deploy/drive.h runs every strategy on any of
-// them.
+// The seam to where an app runs. target_local (the agent of this host), the tests' modelled world
+// and, later, target_kube implement it; deploy/drive.h runs every strategy on any of them.
 //
 // The target is the truth: releases, the position of a rollout, the epoch, refused commits and
 // requests live there, on disk before a call returns. A call may fail after it took effect (the
 // answer got lost): every write is idempotent, and the driver observes again before it decides.
+//
+// Errors of all calls: what may go better later is `retryable`, ERR_NETWORK or ERR_TIMEOUT: the
+// driver observes again. ERR_CONFLICT that is not retryable means fenced: a newer epoch rules, and
+// this caller must not write any more. Anything else is for a person.
 #pragma once
 
 #include "deploy/program.h"
 
 struct target;
 
-// What a target can do; `davit plan` and the compiler of programs look at it.
+// What a target can do; whoever compiles a rollout looks at it.
 struct target_caps {
     bool native_rolling; // the platform replaces instances by itself: a rolling program is SCALE
                          // and AWAIT only
@@ -24,8 +27,8 @@ enum instance_state {
     INSTANCE_DRAINING, // has left the traffic
     INSTANCE_DOWN,     // has ended and waits for its restart (back-off)
 };
+const char *instance_state_name(enum instance_state state); // "starting", …
 
-#define INSTANCES_MAX 64
 struct instance {
     enum instance_state state;
     int index;          // stable name within the set: 0, 1, …
@@ -39,78 +42,125 @@ struct set_state {
     bool exists;
     int64_t release;
     enum slot slot;
-    int desired;      // what was last written
-    int ready;        // of instances, those READY
-    int present;      // of instances, all (also STARTING, DRAINING, DOWN)
-    int percent;      // of the traffic
-    char doomed[256]; // why it can never become ready, in one line; "" while it may
-    size_t instance_count;
+    int desired;   // what was last written
+    int percent;   // of the traffic, as last written
+    bool retiring; // RETIRE was written: it goes as soon as it has drained
+    // Whether the instances below are those after the last write to this set. false: whoever
+    // creates and ends instances has not come to it yet (Kubernetes: observedGeneration <
+    // generation), and what is shown is from before (but never of an earlier set of the same
+    // release). A target without such a lag always says true.
+    bool current;
+    int ready;             // of instances, those READY
+    int present;           // of instances, all (also STARTING, DRAINING, DOWN)
+    char doomed[256];      // why it can never become ready, in one line; "" while it may
+    size_t instance_count; // listed; when there are more, draining ones are left out first
     struct instance instances[INSTANCES_MAX];
 };
 
-enum phase { PHASE_NONE, PHASE_FORWARD, PHASE_BACK };
+// SETTLE: even going back failed, or there was nothing to go back to; the set that can serve gets
+// the traffic and becomes all there is.
+enum phase { PHASE_NONE, PHASE_FORWARD, PHASE_BACK, PHASE_SETTLE_OLD, PHASE_SETTLE_NEW };
+const char *phase_name(enum phase phase); // "none", "forward", "back", "settle on old", …
 
 // Where a rollout stands. Stored with the target before each act.
 struct position {
     enum phase phase; // NONE: no rollout is under way
+    int turns;        // how often the phase has changed; with `step` it names the position
     int step;         // of the phase's program
     int64_t step_began_unix_ms;
-    bool aborted;     // went back because a person asked, not because something failed
-    char reason[512]; // why it went back; the report's first line
+    int64_t turned_unix_ms; // when it stopped going forward; 0: it has not
+    bool aborted;           // went back because a person asked, not because something failed
+    char reason[512];       // why it went back; the report's first line
 };
 
+// How a rollout ended.
+enum outcome {
+    OUTCOME_PENDING,
+    OUTCOME_SUCCESS,
+    OUTCOME_ROLLED_BACK,     // a gate or the start failed; the old release serves
+    OUTCOME_FAILED,          // the same, and there was no old release
+    OUTCOME_CANCELLED,       // aborted by a person; the old release serves
+    OUTCOME_ROLLBACK_FAILED, // the old release could not be restored whole, or a rollback failed;
+                             // the one that serves (if any does) is the live one
+};
+extern const char *const outcome_names[]; // "pending", "success", "rolled back", …; ends with NULL
+const char *outcome_name(enum outcome outcome);
+
 // Everything that `decide` may know. Sets are those of the rollout in `rollout` (SET_OLD, SET_NEW).
+// Whatever was written (epoch, live, position, desired, percent) is shown as of now, never older
+// than the caller's own last successful write. Instances may lag: see `current`.
 struct snapshot {
     int64_t epoch;          // of the target, now
     int64_t live;           // the release that is live by the last commit; 0: none
-    struct rollout rollout; // meaningful when position.phase is not NONE
+    struct rollout rollout; // of the rollout under way; when none is, of the one that ended last
     struct position position;
+    enum outcome last;        // when no rollout is under way: how the one in `rollout` ended
     struct set_state sets[2]; // by enum set
     bool abort_requested, promote_requested;
     char abort_who[128];
 };
 
-// One write: the new position, and the act of the step that it names (AWAIT, GATE and PAUSE have
-// none).
+// One write: the new position, and the act of the step that it names (AWAIT, DRAIN, GATE and PAUSE
+// have none). The position is stored no later than the act takes effect.
+//
+// A target holds to this, so that a write that was thought lost can do no harm when it arrives
+// late:
+//   - another epoch than the target's: ERR_CONFLICT, nothing is changed;
+//   - another rollout than the one under way, or the stored position is neither the one that was
+//     decided on nor already the new one: ERR_CONFLICT and retryable, nothing is changed;
+//   - it is already the new one: the stored one stays as it is (its begin too), the act is done
+//   again.
+// Scaling down lets go instances that are not ready first, then those with the highest index.
 struct target_write {
-    int64_t
-        epoch; // refused with ERR_CONFLICT unless it is the target's: somebody else has taken over
-    struct position position;
+    int64_t epoch;
     const struct rollout *rollout;
+    int seen_turns, seen_step; // of the position that was decided on
+    struct position position;
     const struct step *step; // NULL: the position only
 };
 
-enum outcome {
-    OUTCOME_PENDING,
-    OUTCOME_SUCCESS,
-    OUTCOME_ROLLED_BACK, // a gate or the start failed; the old release serves
-    OUTCOME_FAILED,      // the same, and there was no old release
-    OUTCOME_CANCELLED,   // aborted by a person; the old release serves
-    OUTCOME_ROLLBACK_FAILED,
+// Of a whole rollout, in milliseconds; -1 where it does not apply.
+struct rollout_times {
+    int64_t total_ms;
+    int64_t switch_ms; // of the write that moved the traffic last
+    int64_t detect_ms; // from the begin until it was decided to go back
+    int64_t back_ms;   // from there to the end
 };
-const char *outcome_name(enum outcome outcome); // "success", "rolled back", …
+
+struct target_end {
+    int64_t epoch;
+    const struct rollout *rollout;
+    enum outcome outcome;
+    const char *reason; // "" for a success
+    struct rollout_times times;
+};
 
 struct target_ops {
     const char *name; // "local"
     struct target_caps caps;
-    // Takes the app over for a run. ERR_CONFLICT, naming who, when a live driver holds it and
-    // preempt is false.
+    // Takes the app over for a run: the epoch goes up by one. ERR_CONFLICT, naming who, when a live
+    // driver holds it and preempt is false. target_free() lets it go. A verb that pre-empts a
+    // rollout claims, requests its abort, drives it to its end, and then begins its own.
     int (*claim)(struct target *t, const char *run, const char *who, bool preempt,
         int64_t *ret_epoch, struct error *err);
-    // Stores the rollout's parameters with position FORWARD, step 0 (not begun). Refused when one
-    // is under way.
+    // Stores the rollout's parameters with position FORWARD, step 0 (begun now; its act is not
+    // done), and clears requests. Refused with ERR_CONFLICT when one is under way.
     int (*begin)(struct target *t, int64_t epoch, const struct rollout *rollout, struct error *err);
     // *ret is filled whole.
     int (*observe)(struct target *t, struct snapshot *ret, struct error *err);
-    // Returns when something may have changed, or at the deadline (of `now`), or when interrupted
-    // by target_wake().
+    // Returns when something may have changed, at the deadline (of `now`), or after wake(). A
+    // target that cannot be reached is no error here: then it waits until the deadline.
     int (*wait)(struct target *t, int64_t deadline_unix_ms, struct error *err);
+    // Makes the wait() under way, or the next one, return at once. From callbacks that wait() runs.
+    void (*wake)(struct target *t);
     int64_t (*now)(struct target *t); // Unix milliseconds
     int (*write)(struct target *t, const struct target_write *w, struct error *err);
-    // Ends the rollout after COMMIT and RETIRE: position NONE, the release's outcome, duration and
-    // reason recorded.
-    int (*finish)(struct target *t, int64_t epoch, enum outcome outcome, const char *reason,
-        struct error *err);
+    // Ends the rollout: position NONE, the outcome and its reason and times go into the record of
+    // release `to`, requests are cleared, and the commit that failed (of `to`, unless it was a
+    // success or cancelled; of `from`, when a rollback was a success) is refused from now on. In
+    // one step on disk. Fenced as write() is; the end of another rollout than the one under way is
+    // ERR_CONFLICT and retryable.
+    int (*finish)(struct target *t, const struct target_end *end, struct error *err);
 
     // Releases. A record is a JSON map (deploy/release.h); put gives it the next revision.
     int (*release_put)(struct target *t, int64_t epoch, const struct value *record,
@@ -122,7 +172,8 @@ struct target_ops {
     int (*refuse)(struct target *t, const char *commit, const char *reason, struct error *err);
     int (*allow)(struct target *t, const char *commit,
         struct error *err); // ERR_NOT_FOUND when it was not refused
-    // Data that any machine may write and the driver obeys: "abort", "promote".
+    // Data that any machine may write and the driver obeys: "abort", "promote". They are about the
+    // rollout under way.
     int (*request)(struct target *t, const char *what, const char *who, struct error *err);
     // The cause, in lines: what the instances of a set did, how they ended, their last log lines.
     int (*explain)(struct target *t, int64_t release, struct str *out, struct error *err);
@@ -137,3 +188,4 @@ struct target {
 };
 
 void target_free(struct target *t); // accepts NULL
+DEFINE_AUTO_PTR(target, struct target, target_free)
