@@ -3,38 +3,54 @@
 //
 // The rules, in order:
 //   1. No rollout under way: nothing to do.
-//   2. Forward, and an abort was requested: go back (aborted).
-//   3. Forward, and the new set is doomed, or a gate failed, or an AWAIT passed its deadline: go
-//   back with the reason.
-//      Going back is setting the position to {BACK, 0}; the act of its first step is written with
-//      it.
-//   4. The current step is satisfied by what is observed: go to the next one, writing its act with
-//   the new position.
-//   5. An act that is not visible in the observation (its write was lost, or it never happened) is
-//   written again.
-//   6. Otherwise wait: until something changes, or until the step's deadline.
-//   7. Back, and an AWAIT passes its deadline: the traffic stays where somebody is ready;
-//   OUTCOME_ROLLBACK_FAILED.
-// Traffic is never sent to a set without a ready instance, and never taken from one before the
+//   2. Forward and before COMMIT, and an abort was requested: go back (aborted).
+//   3. Forward and before COMMIT, and the new set is doomed, or a gate rejected it: go back with
+//   the
+//      reason. Going back is setting the position to {BACK, 0}; the act of its first step is
+//      written with it. A rollback has nothing to go back to: it settles.
+//   4. Back, and the old set is doomed: settle. Settling, nothing is final yet, and the choice
+//   would
+//      be another one now: settle afresh.
+//   5. The current step is satisfied by what is observed, and the next one may be entered: go to
+//   it,
+//      writing its act with the new position; after the last, finish.
+//   6. An act that is not visible in the observation (its write was lost, or it never happened) is
+//      written again, if it may be done.
+//   7. The step's deadline has passed without either: forward, go back; back, settle; after COMMIT
+//      or settling, go on: what is left is the target's to end. A PAUSE and a GATE have none (gates
+//      bring their own), and a deadline is absolute: whoever resumes gets no more time.
+//   8. Otherwise wait: until something changes, or until the step's deadline.
+//
+// May be entered (only the first two are ever in question):
+//   - an act that moves traffic to a set: when it is known to have a ready instance. If it is to be
+//     passed over instead (`if_ready`), it is entered without the act.
+//   - an act that takes instances from the old set, or COMMIT, while forward: when the new set is
+//     known to be whole. RETIRE new, while going back: when the old set has a ready instance.
+// So traffic is never sent to a set without a ready instance, and never taken from one before the
 // other has one.
+//
+// Settling is on the set that the traffic favours if it has a ready instance, else on the other if
+// that one has, else on the old.
 #pragma once
 
 #include "deploy/target.h"
 
 enum gate_state { GATE_IDLE, GATE_RUNNING, GATE_PASSED, GATE_REJECTED };
 
-// How the gates of the current step stand; drive.h asks the prober.
+// How the gates of the current step stand; drive.h asks the prober. A resumed GATE is IDLE: its
+// window starts again from zero.
 struct gate_status {
     enum gate_state state;
     char reason[400]; // REJECTED: what was seen and what was wanted
 };
 
 enum decision_kind {
-    DECIDE_WRITE,  // `write` the position (and the step's act)
-    DECIDE_PROBE,  // start the gates of the current step on its set
-    DECIDE_WAIT,   // until something changes, or `until`
-    DECIDE_FINISH, // all is written: finish with `outcome`
-    DECIDE_PARK,   // a pause for promotion: end the process; anybody resumes
+    DECIDE_NOTHING, // no rollout is under way
+    DECIDE_WRITE,   // `write` the position (and the step's act)
+    DECIDE_PROBE,   // start the gates of the current step on its set
+    DECIDE_WAIT,    // until something changes, or `until`
+    DECIDE_FINISH,  // all is written: finish with `outcome`
+    DECIDE_PARK,    // a pause for promotion: end the process; anybody resumes
 };
 
 struct decision {
@@ -46,5 +62,10 @@ struct decision {
     enum outcome outcome;     // FINISH
 };
 
-void decide(const struct snapshot *seen, const struct gate_status *gates, int64_t now_unix_ms,
-    struct decision *ret);
+typedef void decide_fn(const struct snapshot *seen, const struct gate_status *gates,
+    int64_t now_unix_ms, struct decision *ret);
+decide_fn decide;
+
+// -1 with ERR_PROTOCOL when the snapshot holds a rollout under way whose position is in no program
+// of its. decide() must not be given such a one.
+int snapshot_check(const struct snapshot *seen, struct error *err);
