@@ -5,19 +5,59 @@
 #include "codec/value.h"
 #include "deploy/decide.h"
 
+enum gate_kind {
+    GATE_HTTP,   // GET on every instance; one answer, one verdict
+    GATE_TCP,    // every instance accepts a connection
+    GATE_LOG,    // no line of the release's log matches a pattern
+    GATE_STABLE, // all of the set ready and nobody restarted, for a while
+};
+
+struct gate_spec {
+    enum gate_kind kind;
+    // http; what is not given is not asked for
+    char *path;            // "/ping"
+    int status;            // wanted
+    struct value *headers; // map: each named header of the answer is exactly this
+    char *content_type;    // the answer's begins with it
+    char *body;            // occurs in the answer's body
+    struct value *json;    // map: dotted path ("a.b.0.c") in the answer's body → scalar
+    int64_t timeout_ms;    // http: from request to end of the answer
+    char *absent;          // log: POSIX extended regular expression
+    int64_t for_ms;        // stable
+};
+
+struct gate_list {
+    VEC(struct gate_spec) items;
+};
+void gate_list_done(struct gate_list *list);
+// A list of maps: {"kind": "http", "path", "status", "headers"?, "content_type"?, "body"?, "json"?,
+// "timeout_ms"}, {"kind": "tcp"}, {"kind": "log", "absent"}, {"kind": "stable", "for_ms"}. Appends
+// to *ret, which the caller frees in any case. ERR_PROTOCOL, or ERR_CONFIG for a pattern that is
+// none; `what` names the list.
+int gate_list_from_value(
+    const struct value *v, const char *what, struct gate_list *ret, struct error *err);
+struct value *gate_list_to_value(const struct gate_list *list);
+// "http /ping", "tcp", "log without \"panic\"", "stable for 10s"
+void gate_print(const struct gate_spec *gate, struct str *out);
+
 // Runs gates for the driver. The real one (deploy/prober.h) probes over the network on the driver's
-// loop; the model's answers by script.
+// loop; the tests' answers by script.
 struct prober;
 struct prober_ops {
-    // Begins afresh: the gates of `phase` on the instances of the set that is `set` in `seen`.
+    // Begins afresh: the gates of `phase` on the instances of the set that is `set` in `seen`. When
+    // they cannot be run at all (-1), they have not passed.
     int (*start)(struct prober *p, enum gate_phase phase, enum set set, const struct snapshot *seen,
         struct error *err);
     void (*stop)(struct prober *p); // idempotent
     void (*status)(struct prober *p, struct gate_status *ret);
-    // Every verdict so far with its numbers: [{gate, instance, passed, seen, wanted, ms}]; the
-    // caller's.
+    // Every verdict since start() with its numbers: [{phase, gate, instance, passed, seen, wanted,
+    // ms}]; the caller's.
     struct value *(*verdicts)(struct prober *p);
 };
 struct prober {
     const struct prober_ops *ops;
+    // Set by the driver; called (from the loop, never within start()) when the status has become
+    // PASSED or REJECTED.
+    void (*changed)(void *arg);
+    void *changed_arg;
 };

@@ -1,0 +1,165 @@
+#include "deploy/gate.h"
+
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "deploy/fields.h"
+
+#define GATES_MAX   64
+#define TIMEOUT_MAX (24 * INT64_C(3600000))
+
+static const char *const kind_names[] = {
+    [GATE_HTTP] = "http",
+    [GATE_TCP] = "tcp",
+    [GATE_LOG] = "log",
+    [GATE_STABLE] = "stable",
+    NULL,
+};
+
+#define KIND                                                                                       \
+    {                                                                                              \
+        "kind", FIELD(struct gate_spec, kind, FIELD_ENUM), .names = kind_names                     \
+    }
+
+static const struct field http_rows[] = {
+    KIND,
+    {"path", FIELD(struct gate_spec, path, FIELD_STRING)},
+    {"status", FIELD(struct gate_spec, status, FIELD_COUNT), .min = 100, .max = 599},
+    {"headers", FIELD(struct gate_spec, headers, FIELD_VALUE), .optional = true},
+    {"content_type", FIELD(struct gate_spec, content_type, FIELD_STRING), .optional = true},
+    {"body", FIELD(struct gate_spec, body, FIELD_STRING), .optional = true},
+    {"json", FIELD(struct gate_spec, json, FIELD_VALUE), .optional = true},
+    {"timeout_ms", FIELD(struct gate_spec, timeout_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
+    {0},
+};
+static const struct field tcp_rows[] = {KIND, {0}};
+static const struct field log_rows[] = {
+    KIND,
+    {"absent", FIELD(struct gate_spec, absent, FIELD_STRING)},
+    {0},
+};
+static const struct field stable_rows[] = {
+    KIND,
+    {"for_ms", FIELD(struct gate_spec, for_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
+    {0},
+};
+
+static const struct field *const rows_of[] = {
+    [GATE_HTTP] = http_rows,
+    [GATE_TCP] = tcp_rows,
+    [GATE_LOG] = log_rows,
+    [GATE_STABLE] = stable_rows,
+};
+
+static void gate_done(struct gate_spec *gate)
+{
+    fields_done(gate, rows_of[gate->kind]);
+}
+
+void gate_list_done(struct gate_list *list)
+{
+    vec_each (gate, &list->items)
+        gate_done(gate);
+    vec_free(&list->items);
+}
+
+static int check_pattern(const char *pattern, const char *what, struct error *err)
+{
+    regex_t regex;
+    int rc = regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB | REG_NEWLINE);
+    if (rc == 0) {
+        regfree(&regex);
+        return 0;
+    }
+    char why[200];
+    regerror(rc, &regex, why, sizeof why);
+    return error_set(err, ERR_CONFIG, "%s: \"%s\" is not a POSIX extended regular expression: %s",
+        what, pattern, why);
+}
+
+// A map whose items are all texts, or all scalars.
+static int check_scalars(const struct value *map, bool texts, const char *what, struct error *err)
+{
+    struct value_cursor cursor = {.map = map};
+    const char *key;
+    struct value *item;
+    while (map && value_next(&cursor, &key, &item)) {
+        enum value_type type = value_type(item);
+        if (texts ? type != VALUE_STRING : type == VALUE_MAP || type == VALUE_LIST)
+            return error_set(err, ERR_PROTOCOL, "%s: \"%s\" is not %s", what, key,
+                texts ? "a string" : "a single value");
+    }
+    return 0;
+}
+
+static int check_gate(const struct gate_spec *gate, const char *what, struct error *err)
+{
+    if (gate->kind == GATE_LOG)
+        return check_pattern(gate->absent, what, err);
+    if (gate->kind != GATE_HTTP)
+        return 0;
+    if (gate->path[0] != '/')
+        return error_set(
+            err, ERR_PROTOCOL, "%s: the path \"%s\" does not begin with a slash", what, gate->path);
+    if (check_scalars(gate->headers, true, what, err) < 0)
+        return -1;
+    return check_scalars(gate->json, false, what, err);
+}
+
+static int read_gate(
+    const struct value *v, const char *what, struct gate_spec *ret, struct error *err)
+{
+    const char *name = value_get_str(v, "kind");
+    enum gate_kind kind = GATE_HTTP;
+    while (name && kind_names[kind] && strcmp(kind_names[kind], name) != 0)
+        kind++;
+    if (!name || !kind_names[kind])
+        return error_set(
+            err, ERR_PROTOCOL, "%s: \"%s\" is no kind of gate", what, name ? name : "");
+    ret->kind = kind;
+    return fields_read(v, what, rows_of[kind], ret, err) < 0 ? -1 : check_gate(ret, what, err);
+}
+
+int gate_list_from_value(
+    const struct value *v, const char *what, struct gate_list *ret, struct error *err)
+{
+    if (value_type(v) != VALUE_LIST)
+        return error_set(err, ERR_PROTOCOL, "%s is not a list", what);
+    if (value_length(v) > GATES_MAX)
+        return error_set(err, ERR_LIMIT, "%s: more than %d gates", what, GATES_MAX);
+    for (size_t i = 0; i < value_length(v); i++) {
+        AUTO_FREE char *which = mem_printf("%s, gate %zu", what, i + 1);
+        if (read_gate(value_at(v, i), which, vec_add(&ret->items), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+struct value *gate_list_to_value(const struct gate_list *list)
+{
+    struct value *v = value_list();
+    vec_each (gate, &list->items)
+        value_append(v, fields_write(gate, rows_of[gate->kind]));
+    return v;
+}
+
+void gate_print(const struct gate_spec *gate, struct str *out)
+{
+    char duration[DURATION_TEXT_MAX];
+    switch (gate->kind) {
+    case GATE_HTTP:
+        str_printf(out, "http %s", gate->path);
+        return;
+    case GATE_TCP:
+        str_puts(out, "tcp");
+        return;
+    case GATE_LOG:
+        str_printf(out, "log without \"%s\"", gate->absent);
+        return;
+    case GATE_STABLE:
+        str_printf(out, "stable for %s", duration_print(gate->for_ms, duration));
+        return;
+    }
+}

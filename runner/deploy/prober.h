@@ -1,0 +1,22 @@
+// The real prober: runs the gates of a phase, all at once, on every ready instance of a set, on a
+// loop.
+//
+//   - http: one GET for each instance; one answer, one verdict. No answer is a rejection: the
+//     instances are ready, by their own health check.
+//   - tcp: one connection to each instance.
+//   - stable: looks at the target several times a second.
+//   - log: searched once, after all others have passed, so that what their probes caused is in it.
+//
+// The first rejection ends the phase at once.
+#pragma once
+
+#include "deploy/gate.h"
+#include "net/http.h"
+#include "os/loop.h"
+
+// Everything is lent and must outlive the prober. The target's wait() must run `loop`. Either list
+// may be NULL.
+struct prober *prober_new(struct loop *loop, struct http_client *http, struct target *target,
+    const struct gate_list *before, const struct gate_list *after);
+void prober_free(struct prober *p); // accepts NULL
+DEFINE_AUTO_PTR(prober, struct prober, prober_free)
