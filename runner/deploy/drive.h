@@ -11,16 +11,29 @@ struct drive_events { // what the driver tells while it works; every slot may be
     void (*note)(void *arg, const char *line);
 };
 
+struct drive {
+    struct target *target; // claimed by the caller
+    int64_t epoch;         // of that claim
+    struct prober *gates;
+    const struct drive_events *events; // may be NULL
+    decide_fn *decide;                 // decide(); tests put a wrong one here, to see it caught
+};
+
 struct drive_result {
-    enum outcome outcome; // PENDING: parked
-    struct position position;
-    struct value *verdicts; // of all gates that ran; the caller's
-    int64_t switch_ms;      // of the write that moved the traffic last; -1 when none did
+    enum outcome outcome;     // PENDING: parked
+    struct position position; // as last seen while the rollout was under way
+    struct value *verdicts;   // a list, of all gates that ran
+    struct rollout_times times;
 };
 void drive_result_done(struct drive_result *r);
 
-// Runs the rollout that is under way at the target to its end. The caller has claimed it.
-// ERR_CONFLICT when somebody else took it over: then nothing was written after that. Transient
-// failures of the target are retried with back-off.
-int drive_rollout(struct target *t, int64_t epoch, struct prober *gates,
-    const struct drive_events *events, struct drive_result *ret, struct error *err);
+// Runs the rollout that is under way at the target to its end, or until it parks. When none is
+// under way, the outcome is that of the one that ended last: a driver before may have died after
+// its last write.
+//
+// What is retryable is tried again with a capped back-off; DRIVE_PATIENCE_MS without any success
+// end it with the first error. ERR_CONFLICT when somebody else took the rollout over: nothing was
+// written after that was known. After any error the rollout stands where it stands, to be resumed.
+// *ret is filled in any case.
+#define DRIVE_PATIENCE_MS (10 * 60 * 1000)
+int drive_rollout(const struct drive *d, struct drive_result *ret, struct error *err);

@@ -1,0 +1,221 @@
+// What is written in the modelled world, and whether it may be: deploy/target.h's contract.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "support/model_world.h"
+
+static const enum mark outcome_marks[] = {
+    [OUTCOME_SUCCESS] = MARK_SUCCESS,
+    [OUTCOME_ROLLED_BACK] = MARK_ROLLED_BACK,
+    [OUTCOME_FAILED] = MARK_FAILED,
+    [OUTCOME_CANCELLED] = MARK_CANCELLED,
+    [OUTCOME_ROLLBACK_FAILED] = MARK_ROLLBACK_FAILED,
+};
+
+static void touch(struct world *w, struct world_set *set)
+{
+    set->written++;
+    int64_t at = w->now + (world_chance(w, 50) ? 0 : 1 + (int64_t)world_draw(w, 1500));
+    set->controller_at = at > w->down_until ? at : w->down_until;
+}
+
+// More traffic for a set. When nobody is there, it is the writer's fault, unless the world took
+// somebody after the writer had looked.
+static void raise_share(struct world_set *set, int percent, int64_t decided_at, bool nobody_seen)
+{
+    if (percent > set->percent && world_ready(set) == 0)
+        set->excused = set->lost_at > decided_at || nobody_seen;
+    set->percent = percent;
+}
+
+static struct world_set *ensure_set(struct world *w, const struct rollout *r, enum set which)
+{
+    int64_t release = which == SET_OLD ? r->from : r->to;
+    struct world_set *set = world_set(w, release);
+    for (size_t i = 0; !set && i < WORLD_SETS; i++)
+        if (!w->sets[i].exists)
+            set = &w->sets[i];
+    if (set && !set->exists)
+        *set = (struct world_set){
+            .exists = true,
+            .release = release,
+            .born = ++w->births,
+            .slot = which == SET_OLD ? r->from_slot : r->to_slot,
+            .controller_at = INT64_MAX,
+            .decided_at = w->now,
+        };
+    if (!set)
+        world_break(w, "a set too many");
+    return set;
+}
+
+static void act(
+    struct world *w, const struct target_write *write, int64_t decided_at, bool nobody_seen)
+{
+    const struct step *step = write->step;
+    const struct rollout *r = write->rollout;
+    int64_t release = step->set == SET_OLD ? r->from : r->to;
+    struct world_set *set =
+        step->kind == STEP_SCALE ? ensure_set(w, r, step->set) : world_set(w, release);
+    struct world_set *old = world_set(w, r->from), *fresh = world_set(w, r->to);
+    switch (step->kind) {
+    case STEP_SCALE:
+        if (set && step->count < set->desired)
+            set->decided_at = decided_at;
+        if (set) {
+            set->desired = step->count;
+            touch(w, set);
+        }
+        break;
+    case STEP_WEIGHT:
+        if (fresh)
+            raise_share(fresh, step->percent, decided_at, nobody_seen);
+        if (old)
+            raise_share(old, 100 - step->percent, decided_at, nobody_seen);
+        break;
+    case STEP_RETIRE:
+        if (!set)
+            break;
+        if (step->set == SET_NEW && old)
+            raise_share(old, old->percent + set->percent, decided_at, nobody_seen);
+        if (step->set == SET_OLD && fresh)
+            raise_share(fresh, fresh->percent + set->percent, decided_at, nobody_seen);
+        set->percent = 0;
+        set->desired = 0;
+        set->retiring = true;
+        touch(w, set);
+        break;
+    case STEP_COMMIT:
+        w->live = r->to;
+        break;
+    case STEP_AWAIT:
+    case STEP_DRAIN:
+    case STEP_GATE:
+    case STEP_PAUSE:
+        world_break(w, "a step without an act was written as one");
+    }
+}
+
+// I6, by an observer: whatever the target's own check is, it has just let this pass.
+static void check_epoch(struct world *w, int64_t epoch)
+{
+    if (epoch != w->epoch)
+        world_break(
+            w, "I6: a write of epoch %" PRId64 " landed in epoch %" PRId64, epoch, w->epoch);
+}
+
+static int fence(struct world *w, int64_t epoch, const struct rollout *r, struct error *err)
+{
+    if (epoch != w->epoch) {
+        w->marks[MARK_STALE_REFUSED]++;
+        if (!w->unfenced)
+            return error_set(
+                err, ERR_CONFLICT, "epoch %" PRId64 " rules, not %" PRId64, w->epoch, epoch);
+    }
+    if (w->position.phase == PHASE_NONE || strcmp(r->run, w->rollout.run) != 0) {
+        error_set(err, ERR_CONFLICT, "%s is not under way", r->run);
+        err->retryable = true;
+        return -1;
+    }
+    return 0;
+}
+
+int world_write(struct world *w, const struct target_write *write, int64_t decided_at,
+    bool nobody_seen, bool torn, struct error *err)
+{
+    if (fence(w, write->epoch, write->rollout, err) < 0)
+        return -1;
+    const struct position *at = &w->position, *to = &write->position;
+    bool as_seen = at->turns == write->seen_turns && at->step == write->seen_step;
+    bool done = at->turns == to->turns && at->step == to->step;
+    if (!as_seen && !done && !w->unconditional) {
+        error_set(err, ERR_CONFLICT, "it is at %s %d by now", phase_name(at->phase), at->step);
+        err->retryable = true;
+        return -1;
+    }
+    if (!done)
+        w->position = *to;
+    check_epoch(w, write->epoch);
+    w->marks[MARK_TORN] += torn;
+    if (write->step && !torn)
+        act(w, write, decided_at, nobody_seen);
+    world_changed(w);
+    return 0;
+}
+
+void world_write_late(struct world *w, const struct target_write *write, int64_t decided_at,
+    bool nobody_seen, int64_t at)
+{
+    for (size_t i = 0; i < WORLD_LATE; i++)
+        if (!w->late[i].used) {
+            w->late[i] = (struct world_late){
+                .used = true,
+                .at = at,
+                .write = *write,
+                .rollout = *write->rollout,
+                .decided_at = decided_at,
+                .nobody_seen = nobody_seen,
+            };
+            if (write->step)
+                w->late[i].step = *write->step;
+            return;
+        }
+}
+
+void world_abort(struct world *w, const char *who)
+{
+    if (w->position.phase == PHASE_NONE)
+        return;
+    w->abort_requested = w->abort_ever = true;
+    snprintf(w->abort_who, sizeof w->abort_who, "%s", who);
+    world_say(w, "%s requests an abort", who);
+}
+
+static void clear_requests(struct world *w)
+{
+    w->abort_requested = w->promote_requested = false;
+    w->abort_who[0] = '\0';
+}
+
+int world_begin(struct world *w, int64_t epoch, const struct rollout *r, struct error *err)
+{
+    if (epoch != w->epoch)
+        return error_set(err, ERR_CONFLICT, "epoch %" PRId64 " rules", w->epoch);
+    if (w->position.phase != PHASE_NONE)
+        return error_set(err, ERR_CONFLICT, "%s is under way", w->rollout.run);
+    w->rollout = *r;
+    w->position = (struct position){.phase = PHASE_FORWARD, .step_began_unix_ms = w->now};
+    w->last = OUTCOME_PENDING;
+    w->ends = 0;
+    w->abort_ever = false;
+    memset(w->hurt, 0, sizeof w->hurt);
+    clear_requests(w);
+    AUTO(program) struct program forward;
+    program_forward(r, &forward);
+    w->peak = program_peak(&forward, r);
+    // A set that a rollback settled on may have fewer than it should: no more is asked for.
+    int least = r->from_count < r->to_count ? r->from_count : r->to_count;
+    w->serving_least = world_serving(w) < least ? world_serving(w) : least;
+    world_say(w, "%s begins: release %" PRId64 " (%d) to %" PRId64 " (%d), %s", r->run, r->from,
+        r->from_count, r->to, r->to_count, strategy_names[r->strategy]);
+    world_changed(w);
+    return 0;
+}
+
+int world_finish(struct world *w, const struct target_end *end, struct error *err)
+{
+    if (fence(w, end->epoch, end->rollout, err) < 0)
+        return -1;
+    check_epoch(w, end->epoch);
+    w->marks[MARK_SETTLED_OLD] += w->position.phase == PHASE_SETTLE_OLD;
+    w->marks[MARK_SETTLED_NEW] += w->position.phase == PHASE_SETTLE_NEW;
+    w->marks[outcome_marks[end->outcome]]++;
+    w->position = (struct position){0};
+    w->last = end->outcome;
+    w->ends++;
+    clear_requests(w);
+    world_say(w, "%s ends: %s %s", end->rollout->run, outcome_name(end->outcome), end->reason);
+    world_changed(w);
+    return 0;
+}
