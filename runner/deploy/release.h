@@ -1,0 +1,99 @@
+// A release: all that it takes to run a version of an app again, years later, without git, the
+// pipeline or the machine that built it; and how its rollout went.
+//
+// Records live with the target (target.h), as JSON. What is marked ? may be absent, and is when it
+// is empty:
+//
+//     {"version": 1, "revision": 7, "created_unix_ms": …,
+//      "commit": "4f0c…", "who": "ann", "why": "push to main", "run": "42", "trace_id": "…",
+//      "image": {"reference": "registry.local/gin-app:4f0c", "digest": "sha256:…",
+//                "layers": ["sha256:…", …],
+//                "config": {"entrypoint": […], "cmd": […], "env": ["NAME=value", …],
+//                           "user"?: "app", "workdir"?: "/app", "stopsignal"?: "SIGTERM"}},
+//      "env": {"GIN_MODE": "release"}, "slot": "blue",
+//      "app": "gin-app", "environment"?: "staging", "secrets"?: ["DATABASE_URL"],
+//      "instances": 2, "listen"?: "127.0.0.1:8080", "ports"?: {"PORT": "http", "PPROF": "private"},
+//      "healthcheck"?: {"path"?: "/ping", "status": 200, "interval_ms": 1000, "timeout_ms": 5000},
+//      "strategy": {"kind": "blue-green", "promotion"?: "manual", "scale_down_delay_ms"?: 30000},
+//      "gates"?: {"before_switch"?: […], "after_switch"?: […]},   as in gate.h
+//      "grace_ms": 10000, "drain_ms": 30000, "deadline_ms": 600000,
+//      "outcome": "success", "reason"?: "…",
+//      "times"?: {"total_ms": …, "switch_ms": …, "detect_ms": …, "back_ms": …}}
+//
+// `outcome` is "pending" until the rollout has ended; `times` is there from then on. Secrets are
+// kept by name only: their values are the target's business.
+#pragma once
+
+#include "deploy/gate.h"
+
+struct release_config { // of the image
+    struct strv entrypoint, cmd, env;
+    char *user, *workdir, *stopsignal; // NULL: the image does not say
+};
+
+struct release_image {
+    char *reference;    // as a person knows it
+    char *digest;       // what is run
+    struct strv layers; // digests, bottom first
+    struct release_config config;
+};
+
+enum port_kind { PORT_HTTP, PORT_PRIVATE };
+struct release_port {
+    char *name; // of the environment variable that carries its number
+    enum port_kind kind;
+};
+struct release_ports {
+    VEC(struct release_port) items;
+};
+
+struct release_healthcheck {
+    char *path; // NULL: an instance is ready when it listens
+    int status;
+    int64_t interval_ms, timeout_ms;
+};
+
+enum promotion { PROMOTION_AUTOMATIC, PROMOTION_MANUAL };
+struct release_strategy {
+    enum strategy kind; // ROLLING or BLUE_GREEN
+    enum promotion promotion;
+    int64_t scale_down_delay_ms;
+};
+
+struct release_gates {
+    struct gate_list before_switch, after_switch;
+};
+
+struct release {
+    int64_t revision; // 0 until the target has given it one
+    int64_t created_unix_ms;
+    char *app, *environment;
+    char *commit, *who, *why, *run, *trace_id;
+    struct release_image image;
+    struct value *env; // a map of strings
+    struct strv secrets;
+    enum slot slot;
+    int instances;
+    char *listen;
+    struct release_ports ports;
+    struct release_healthcheck healthcheck;
+    struct release_strategy strategy;
+    struct release_gates gates;
+    int64_t grace_ms, drain_ms, deadline_ms;
+    enum outcome outcome;
+    char *reason;
+    struct rollout_times times;
+};
+
+void release_done(struct release *r); // accepts an all-zero struct
+DEFINE_AUTO(release, struct release, release_done)
+
+struct value *release_to_value(const struct release *r);
+// ERR_PROTOCOL, naming the key, for what is missing, unknown or ill-typed; ERR_UNSUPPORTED for a
+// record of a newer davit. *ret (all-zero before) is to be freed in any case.
+int release_from_value(const struct value *v, struct release *ret, struct error *err);
+
+// The part of a release that a pipeline's `deploy` section says: app, environment, secrets,
+// instances, listen, ports, healthcheck, strategy, gates, grace_ms, drain_ms, deadline_ms, spelled
+// as above. What else the section may hold (`image`: a stage) is left to the caller.
+int release_from_section(const struct value *section, struct release *ret, struct error *err);

@@ -1,0 +1,101 @@
+#include "deploy/spec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void copy_image(struct release_image *to, const struct release_image *from)
+{
+    to->reference = mem_strdup(from->reference);
+    to->digest = mem_strdup(from->digest);
+    strv_copy(&to->layers, &from->layers);
+    strv_copy(&to->config.entrypoint, &from->config.entrypoint);
+    strv_copy(&to->config.cmd, &from->config.cmd);
+    strv_copy(&to->config.env, &from->config.env);
+    to->config.user = mem_strdup_opt(from->config.user);
+    to->config.workdir = mem_strdup_opt(from->config.workdir);
+    to->config.stopsignal = mem_strdup_opt(from->config.stopsignal);
+}
+
+static void set_origin(struct release *r, const struct spec_origin *origin)
+{
+    r->created_unix_ms = origin->created_unix_ms;
+    mem_replace(&r->who, origin->who);
+    mem_replace(&r->why, origin->why);
+    mem_replace(&r->run, origin->run);
+    mem_replace(&r->trace_id, origin->trace_id);
+}
+
+int spec_release(const struct value *section, const struct spec_origin *origin,
+    const struct release *live, struct release *ret, struct error *err)
+{
+    if (release_from_section(section, ret, err) < 0)
+        return -1;
+    set_origin(ret, origin);
+    mem_replace(&ret->commit, origin->commit);
+    copy_image(&ret->image, origin->image);
+    ret->env = value_copy(origin->env);
+    if (live)
+        ret->slot = ret->strategy.kind == STRATEGY_ROLLING ? live->slot : slot_other(live->slot);
+    return 0;
+}
+
+int spec_again(const struct release *earlier, const struct spec_origin *origin,
+    const struct release *live, struct release *ret, struct error *err)
+{
+    AUTO(value) struct value *record = release_to_value(earlier);
+    if (release_from_value(record, ret, err) < 0)
+        return -1;
+    set_origin(ret, origin);
+    ret->revision = 0;
+    ret->outcome = OUTCOME_PENDING;
+    mem_replace(&ret->reason, NULL);
+    ret->times = (struct rollout_times){0};
+    if (live)
+        ret->slot = slot_other(live->slot);
+    return 0;
+}
+
+static int copy_text(char *to, size_t size, const char *text, const char *what, struct error *err)
+{
+    if (strlen(text) >= size)
+        return error_set(err, ERR_LIMIT, "%s is longer than %zu bytes: %s", what, size - 1, text);
+    memcpy(to, text, strlen(text) + 1);
+    return 0;
+}
+
+int spec_rollout(const struct release *to, const struct release *live, bool rollback,
+    const struct target_caps *caps, struct rollout *ret, struct error *err)
+{
+    bool rolling = !rollback && to->strategy.kind == STRATEGY_ROLLING;
+    bool native = rolling && caps->native_rolling;
+    bool gates_before = to->gates.before_switch.items.length > 0;
+    if (native && gates_before)
+        return error_set(err, ERR_UNSUPPORTED,
+            "gates before_switch need a switch, and this target replaces instances by itself: use "
+            "after_switch, or the strategy blue-green");
+    struct rollout r = {
+        .to = to->revision,
+        .to_count = to->instances,
+        .to_slot = to->slot,
+        .strategy = rollback ? STRATEGY_ROLLBACK : to->strategy.kind,
+        .native_rolling = native,
+        .gates_before = !rollback && gates_before,
+        .gates_after = !rollback && to->gates.after_switch.items.length > 0,
+        .progress_deadline_ms = to->deadline_ms,
+        .began_unix_ms = to->created_unix_ms,
+    };
+    if (r.strategy == STRATEGY_BLUE_GREEN) {
+        r.manual_promotion = to->strategy.promotion == PROMOTION_MANUAL;
+        r.scale_down_delay_ms = to->strategy.scale_down_delay_ms;
+    }
+    if (live) {
+        r.from = live->revision;
+        r.from_count = live->instances;
+        r.from_slot = live->slot;
+    }
+    if (copy_text(r.run, sizeof r.run, to->run, "the run's id", err) < 0 ||
+        copy_text(r.who, sizeof r.who, to->who, "who asks for it", err) < 0)
+        return -1;
+    *ret = r;
+    return 0;
+}
