@@ -1,0 +1,18 @@
+// The forms of strings in a pipeline file: rows of pipeline/keys.c name these as their checks.
+#pragma once
+
+#include "pipeline/schema.h"
+
+schema_check_fn format_name;      // of a pipeline, stage, environment: safe as a path's component
+schema_check_fn format_dns_label; // of an app
+schema_check_fn format_env_name;  // NAME, and none that davit or a loader gives a meaning
+schema_check_fn format_beneath;   // a path or glob that stays below the workspace
+schema_check_fn format_path;      // the same, or an absolute one; no ".."
+schema_check_fn format_glob;      // of branches and tags
+schema_check_fn format_listen;    // HOST:PORT
+schema_check_fn format_url_path;  // "/…"
+schema_check_fn format_header;    // a header's name
+schema_check_fn format_pattern;   // see pipeline/pattern.h
+schema_check_fn format_image;     // of an image reference: its characters
+
+bool env_name_ok(const char *name); // [A-Za-z_][A-Za-z0-9_]*
