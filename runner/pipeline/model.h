@@ -34,43 +34,50 @@ struct condition {
     unsigned status;    // WHEN_…; 0: not given
 };
 
-// Types of `env:` entries. A scalar in the file is ENV_STRING with `value`.
+// Types of `env:` entries.
 enum env_type { ENV_STRING, ENV_INT, ENV_BOOL, ENV_PORT, ENV_DURATION, ENV_URL, ENV_ENUM };
 const char *env_type_name(enum env_type type);
 
+// A scalar in the file fixes a value; a map is a schema entry, which says what a value must be.
 struct env_entry {
     char *name;
-    enum env_type type;
-    char *value;    // fixed by the file; NULL when it is a schema entry
-    char *fallback; // schema: `default`
+    enum env_type type; // of a fixed value ENV_STRING
+    char *value;        // fixed by the file, may hold ${{ git.… }}; NULL: a schema entry
+    char *fallback;     // schema: `default`, likewise; NULL: none
     bool required, secret;
-    char *pattern;       // POSIX extended regular expression the whole value must match; NULL
-    struct strv choices; // ENV_ENUM
-    struct diag_place place;
+    char *pattern;                // that the whole value must match (pipeline/pattern.h); NULL
+    struct strv choices;          // ENV_ENUM
+    struct diag_place place;      // of the name
+    struct diag_place text_place; // of value or fallback
 };
+#define ENV_ENTRIES_MAX 500 // in one table
 struct env_table {
     VEC(struct env_entry) entries;
 };
+const struct env_entry *env_table_get(const struct env_table *t, const char *name); // or NULL
 
 struct stage {
     char *name;
     struct diag_place place;
     enum stage_kind kind;
-    struct strv needs; // names; the file's order unless `needs` appears (then [] starts at once)
+    // Names. Where no stage of the file has `needs`, each needs the one before it; where one has,
+    // a stage without it starts at once. (So `needs: []` on the first stage makes all of them
+    // start at once.)
+    struct strv needs;
     VEC(struct condition) when;
     int64_t timeout_ms;
     struct env_table env;  // over the pipeline's
-    struct strv secrets;   // names of env entries that reach this stage
+    struct strv secrets;   // names of env entries that reach this stage; each once
     struct strv artifacts; // paths and globs below the workspace, taken when it succeeds
     struct strv cache_paths;
-    char *cache_key; // may hold ${{ hashFiles('…') }}; NULL: no cache
-    char *image;     // run: reference of the root filesystem; NULL: the skeleton
-    enum stage_network network;
-    char *run;       // run: the script
-    uint64_t memory; // limits; 0: default
+    char *cache_key; // may hold ${{ }}; NULL: no cache
+    char *image;     // run: reference of the root filesystem, may hold ${{ }}; NULL: the skeleton
+    enum stage_network network; // run, and the RUN steps of build
+    char *run;                  // run: the script
+    uint64_t memory;            // limits; 0: default
     uint32_t processes, cpu_percent;
-    // build and deploy: the section as a map, checked against its schema, defaults filled in,
-    // durations in ms (see schema.h for the keys). NULL for other kinds.
+    // build and deploy: the section in one shape, with defaults (pipeline/keys.h has it). Lent by
+    // the pipeline's tree; NULL for other kinds.
     struct value *build, *deploy;
 };
 
@@ -80,11 +87,12 @@ struct environment {
     struct env_table env;
 };
 
+// What starts a run; by hand one can always be started. Globs, of which one must match: an empty
+// list is none. A file without `on` runs for pushes to every branch; `push:` without branches and
+// tags for all of both, with one of them for that one only.
 struct trigger {
-    bool given; // false: pushes to every branch, and by hand
-    bool push, pull_request;
-    struct strv branches; // of push; globs; empty: all
-    struct strv tags;     // of push; globs; empty with `push: {branches: …}`: none
+    struct strv branches, tags;
+    bool pull_request;
 };
 
 struct pipeline {
@@ -101,11 +109,18 @@ void pipeline_free(struct pipeline *p); // accepts NULL
 DEFINE_AUTO_PTR(pipeline, struct pipeline, pipeline_free)
 struct stage *pipeline_stage(const struct pipeline *p, const char *name); // NULL when absent
 struct environment *pipeline_environment(const struct pipeline *p, const char *name);
+// The one that a deploy stage names; NULL when it names none, and for other kinds.
+struct environment *stage_environment(const struct pipeline *p, const struct stage *stage);
 
 // Reads and checks a pipeline file whole. Every mistake goes to *diags, which point into `source`:
-// it must outlive both the pipeline and the diagnostics. NULL when there was an error among them.
+// it must outlive both the pipeline and the diagnostics, and diag_sort() puts them in its order.
+// NULL when there was an error among them; warnings may come with a pipeline.
 struct pipeline *pipeline_parse(const struct diag_source *source, struct diag_list *diags);
-// Reads `.davit.yaml` in `dir`, or the given file, into *ret (end it with pipeline_source_done).
+
+#define PIPELINE_FILE ".davit.yaml"
+// Reads `file`, or PIPELINE_FILE when it is NULL, in the directory `dir` into *ret (end it with
+// pipeline_source_done). A file that a person named (dir is AT_FDCWD and file is given) may lie
+// anywhere; any other must lie below dir, and no symbolic link leads out: the file is foreign.
 // ERR_NOT_FOUND names what was looked for.
 int pipeline_read(int dir, const char *file, struct diag_source *ret, struct error *err);
 void pipeline_source_done(struct diag_source *source);

@@ -1,0 +1,48 @@
+// The table of the pipeline file (README, "The pipeline file"): what pipeline_parse() reads by.
+//
+// Two sections reach other rooms as value trees, in struct stage. A key is always there unless it
+// is marked (absent). Strings marked ${} may hold expressions: expr_expand() them.
+//
+// build: {
+//   "dockerfile": "Dockerfile",      a path below the workspace
+//   "context": ".",                  the same
+//   "target": "runtime",             (absent)
+//   "args": {"NAME": "value"},       values ${}
+//   "tags": ["registry.local/a:1"],  ${}
+//   "push": true                     default: whether there are tags
+// }
+//
+// deploy: {
+//   "app": "gin-app",                a DNS label
+//   "environment": "staging",        (absent) one of the file's environments
+//   "image": "image",                a build stage that this one needs (directly or not); or a
+//                                    reference ${}, which has one of "/:@" or an expression in it
+//   "instances": 2,
+//   "listen": "127.0.0.1:8080",      (absent) then no traffic is routed to the app
+//   "ports": {"PORT": "http", "PPROF_PORT": "private"},
+//                                    at most one is http; one is wherever `listen`, `healthcheck`
+//                                    or a gate that connects is given
+//   "healthcheck": {"path": "/ping", "status": 200, "interval_ms": 1000, "timeout_ms": 5000},
+//                                    (absent)
+//   "strategy": {"kind": "rolling"}
+//            or {"kind": "blue-green", "promotion": "automatic" or "manual",
+//                "scale_down_delay_ms": 0},
+//   "gates": {"before_switch": [gate, …], "after_switch": [gate, …]},
+//   "secrets": ["DATABASE_URL"],     the same as the stage's `secrets`
+//   "grace_ms": 30000,               from the signal to end to the one to die
+//   "drain_ms": 30000,               for connections to end by themselves
+//   "deadline_ms": 600000            for the new instances to become ready
+// }
+//
+// gate: {"kind": "http", "path": "/ping", "status": 200, "headers": {"name": "value"},
+//        "content_type": "application/json" (absent), "body": "part of it" (absent),
+//        "json": {"dotted.path": "the value; of a number or literal its JSON text"},
+//        "timeout_ms": 5000}
+//    or {"kind": "tcp", "timeout_ms": 5000}
+//    or {"kind": "log", "absent": "pattern"}      see pipeline/pattern.h
+//    or {"kind": "stable", "for_ms": 10000}       no restart for so long
+#pragma once
+
+#include "pipeline/schema.h"
+
+extern const struct schema_row pipeline_rows[];
