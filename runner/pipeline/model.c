@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 const char *event_name(enum event_kind event)
 {
     static const char *const names[] = {
@@ -122,4 +124,18 @@ struct environment *stage_environment(const struct pipeline *p, const struct sta
 {
     const char *name = value_get_str(stage->deploy, "environment");
     return name ? pipeline_environment(p, name) : NULL;
+}
+
+static bool any_glob(const struct strv *globs, const char *name)
+{
+    strv_each (glob, globs)
+        if (glob_match(*glob, name))
+            return true;
+    return false;
+}
+
+bool trigger_matches(const struct trigger *trigger, const char *branch, const char *tag)
+{
+    return (branch && any_glob(&trigger->branches, branch)) ||
+           (tag && any_glob(&trigger->tags, tag));
 }

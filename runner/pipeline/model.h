@@ -94,6 +94,8 @@ struct trigger {
     struct strv branches, tags;
     bool pull_request;
 };
+// Whether a push of this branch or tag (one is NULL) starts a run.
+bool trigger_matches(const struct trigger *trigger, const char *branch, const char *tag);
 
 struct pipeline {
     char *name;

@@ -85,26 +85,6 @@ int ref_list_parse(const struct value *listing, struct ref_list *ret, struct err
     return 0;
 }
 
-static bool matches(const struct strv *globs, const char *name)
-{
-    strv_each (glob, globs)
-        if (glob_match(*glob, name))
-            return true;
-    return false;
-}
-
-bool ref_triggers(const struct trigger *trigger, const char *ref)
-{
-    const char *branch = refname_branch(ref), *tag = refname_tag(ref);
-    if (!trigger->given)
-        return branch;
-    if (!trigger->push || (!branch && !tag))
-        return false;
-    if (trigger->branches.length == 0 && trigger->tags.length == 0)
-        return true;
-    return branch ? matches(&trigger->branches, branch) : matches(&trigger->tags, tag);
-}
-
 static void add_event(
     struct ref_events *out, const char *name, const char *before, const char *after)
 {
@@ -130,7 +110,8 @@ void ref_events_find(const struct ref_list *before, const struct ref_list *after
         const char *name = order <= 0 ? then->name : now->name;
         const char *was = order <= 0 ? then++->id : REF_ID_NONE;
         const char *is = order >= 0 ? now++->id : REF_ID_NONE;
-        if (strcmp(was, is) != 0 && (!trigger || ref_triggers(trigger, name)))
+        if (strcmp(was, is) != 0 &&
+            (!trigger || trigger_matches(trigger, refname_branch(name), refname_tag(name))))
             add_event(out, name, was, is);
     }
 }

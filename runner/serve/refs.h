@@ -47,7 +47,3 @@ const char *ref_event_name(enum ref_event_kind kind); // "push", "tag", "delete"
 // the first time, and what is there already is no event. `trigger` NULL: every change.
 void ref_events_find(const struct ref_list *before, const struct ref_list *after,
     const struct trigger *trigger, struct ref_events *out);
-
-// Does `push:` of the trigger ask for this ref? Without `on:` every branch does; `branches` alone
-// leaves out the tags, and `tags` alone the branches.
-bool ref_triggers(const struct trigger *trigger, const char *ref);
