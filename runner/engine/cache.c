@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "codec/digest.h"
+#include "engine/workspace.h"
 #include "os/fd.h"
 #include "os/file.h"
 
@@ -71,7 +72,8 @@ static int lay_out(struct cache *c, struct error *err)
         AUTO_FREE char *lower = part_path(c, "kept", i);
         AUTO_FREE char *upper = path_join(path, "upper");
         AUTO_FREE char *work = path_join(path, "work");
-        if (launcher_make_owned(c->launcher, upper, err) < 0 || launcher_make_owned(c->launcher, work, err) < 0)
+        if (launcher_make_owned(c->launcher, upper, err) < 0 ||
+            launcher_make_owned(c->launcher, work, err) < 0)
             return -1;
         if (c->hit)
             strv_push(&c->lowers[i], lower);
@@ -172,6 +174,11 @@ struct sandbox_mount cache_mount(struct cache *c, size_t i, const char *target)
         .lowers = &c->lowers[i],
         .foreign_lowers = c->lowers[i].length,
         .writable = path};
+}
+
+char *cache_target(const char *path)
+{
+    return path[0] == '/' ? mem_strdup(path) : path_join(WORKSPACE, path);
 }
 
 // A new key's directory becomes the kept one in one step.

@@ -17,5 +17,7 @@ struct cache *cache_open(struct launcher *l, const char *repository, const char 
 bool cache_hit(const struct cache *cache); // something was kept before
 // The mount of path number i at `target`. Strings live as long as the cache.
 struct sandbox_mount cache_mount(struct cache *cache, size_t i, const char *target);
+// Where a path of the pipeline file is mounted: relative ones lie in the workspace. The caller's.
+char *cache_target(const char *path);
 // Ends the use; `keep` is whether the stage succeeded. Accepts NULL.
 void cache_close(struct cache *cache, bool keep);

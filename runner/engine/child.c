@@ -52,6 +52,11 @@ void child_cancel(struct child *c)
     ask_to_end(c);
 }
 
+void child_kill(struct child *c)
+{
+    sandbox_kill(&c->box);
+}
+
 static void know(struct child *c, enum sandbox_state state, int status, const struct error *err)
 {
     c->known = true;

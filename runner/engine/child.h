@@ -40,6 +40,7 @@ struct child_options {
 struct child *child_start(struct loop *loop, const struct sandbox_host *host,
     const struct sandbox_spec *spec, const struct child_options *options, struct error *err);
 void child_cancel(struct child *child); // asks it to end; idempotent
+void child_kill(struct child *child);   // ends it without asking
 void child_free(struct child *child);   // accepts NULL; what still runs is killed
 pid_t child_pid(const struct child *child);
 

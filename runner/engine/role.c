@@ -124,6 +124,47 @@ fail:
     return NULL;
 }
 
+struct waiting {
+    struct loop *loop;
+    struct value *result;
+    struct error error;
+    bool failed;
+};
+
+static void on_awaited(void *arg, const struct role_result *result)
+{
+    struct waiting *w = arg;
+    w->failed = result->error != NULL;
+    if (result->error)
+        w->error = *result->error;
+    else
+        w->result = value_share(result->result);
+    loop_stop(w->loop);
+}
+
+int role_do(struct launcher *launcher, const struct role_spec *spec, struct value **ret_result,
+    struct error *err)
+{
+    struct waiting w = {.loop = launcher->loop};
+    struct role_spec copy = *spec;
+    copy.ended = on_awaited;
+    copy.arg = &w;
+    struct role *role = role_start(launcher, &copy, err);
+    if (!role)
+        return -1;
+    int status = loop_run(launcher->loop, err);
+    role_free(role);
+    if (status < 0)
+        return -1;
+    if (w.failed) {
+        if (err)
+            *err = w.error;
+        return -1;
+    }
+    *ret_result = w.result;
+    return 0;
+}
+
 void role_cancel(struct role *role)
 {
     child_cancel(role->child);

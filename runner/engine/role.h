@@ -39,5 +39,9 @@ struct role_spec {
 };
 
 struct role *role_start(struct launcher *launcher, const struct role_spec *spec, struct error *err);
+// For verbs that do one thing: starts it and runs the launcher's (idle) loop until it has ended.
+// *ret_result is the caller's. `ended` and `arg` of the spec are not used.
+int role_do(struct launcher *launcher, const struct role_spec *spec, struct value **ret_result,
+    struct error *err);
 void role_cancel(struct role *role);
 void role_free(struct role *role); // accepts NULL; what still runs is killed

@@ -145,7 +145,7 @@ static void plan_mount(struct sandbox_plan *plan, const struct sandbox_mount *mo
             mount->foreign;
         break;
     case SANDBOX_TMPFS:
-        add_tmpfs(plan, mount->target, 0755, mount->size);
+        add_tmpfs(plan, mount->target, mount->mode ? mount->mode : 0755, mount->size);
         break;
     case SANDBOX_OVERLAY:
         add_overlay(plan, mount->target, mount->lowers, mount->foreign_lowers, mount->writable);

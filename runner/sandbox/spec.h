@@ -59,6 +59,7 @@ struct sandbox_mount {
     // existing; NULL: read-only
     const char *writable;
     uint64_t size; // tmpfs: limit in bytes; 0 is the default (half of the memory)
+    uint32_t mode; // tmpfs: 0 is 0755
 };
 
 // A capability set by number (capabilities(7)): only ever within the sandbox's user namespace.

@@ -1,0 +1,177 @@
+// `deploy` stages: davit-image unpacks and pins what is deployed, then davit-deploy carries out the
+// rollout.
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/outcome.h"
+#include "engine/run_private.h"
+#include "os/clock.h"
+#include "os/fd.h"
+
+#define DEPLOY_ATTEMPTS 3 // a deploy role that a signal killed goes on from where it was
+
+static int start_deploy(struct stage_run *s, const char *op, struct error *err);
+
+static void report(struct stage_run *s, const struct value *result)
+{
+    const struct value *lines = value_get(result, "report");
+    for (size_t i = 0; i < value_length(lines); i++)
+        output_note(&s->output, "%s", value_text(value_at(lines, i)));
+}
+
+static void end(struct stage_run *s, const struct value *result)
+{
+    const char *outcome = value_get_str(result, "outcome");
+    const char *reason = value_get_str(result, "reason");
+    const struct outcome_end *how = outcome_end(outcome);
+    value_free(s->outputs);
+    s->outputs = value_copy(result);
+    report(s, result);
+    if (!how) {
+        stage_end(s, STATUS_ERROR, EXIT_RUNNER, "davit-deploy ended without an outcome");
+        return;
+    }
+    AUTO_FREE char *why = mem_printf("%s%s%s", outcome, reason ? ": " : "", reason ? reason : "");
+    bool fine = how->status == STATUS_SUCCESS;
+    stage_end(s, how->status, (int)how->exit_code, fine ? NULL : why);
+}
+
+static void on_deployed(void *arg, const struct role_result *result)
+{
+    struct stage_run *s = arg;
+    struct error err = {0};
+    if (!result->error) {
+        AUTO(value) struct value *copy = value_share(result->result);
+        role_free(take_ptr(s->role));
+        end(s, copy);
+        return;
+    }
+    err = *result->error;
+    bool again = result->crashed && ++s->attempts < DEPLOY_ATTEMPTS;
+    role_free(take_ptr(s->role));
+    if (again) {
+        output_note(&s->output, "%s; it goes on from where it was", err.message);
+        if (start_deploy(s, "resume", &err) == 0)
+            return;
+    }
+    stage_fail(s, &err);
+}
+
+static int journal(void *arg, const struct value *event, struct error *err)
+{
+    struct stage_run *s = arg;
+    AUTO_FREE char *detail = value_print(event);
+    const char *what = value_get_str(event, "event");
+    return events_add(s->run->db, s->run->record.id, s->plan->stage->name, what ? what : "note",
+        detail, clock_unix_ms(), err);
+}
+
+// What the app gets: plain values in the job, secrets in a sealed file of memory that only the role
+// can read.
+static int add_environment(
+    struct stage_run *s, struct value *job, int *ret_secrets, struct error *err)
+{
+    struct value *env = value_map();
+    AUTO(value) struct value *secrets = value_map();
+    vec_each (item, &s->plan->env.items)
+        value_set_str(item->secret ? secrets : env, item->name, item->value);
+    value_set(job, "env", env);
+    if (value_length(secrets) == 0)
+        return 0;
+    AUTO_FREE char *text = value_print(secrets);
+    *ret_secrets = fd_memory("secrets", text, strlen(text), err);
+    explicit_bzero(text, strlen(text));
+    return *ret_secrets < 0 ? -1 : 0;
+}
+
+static int start_deploy(struct stage_run *s, const char *op, struct error *err)
+{
+    struct run *run = s->run;
+    const struct stage *stage = s->plan->stage;
+    AUTO_FD int secrets = -1;
+    AUTO(value) struct value *job = value_map();
+    value_set_str(job, "op", op);
+    value_set_str(job, "app", value_get_str(stage->deploy, "app"));
+    value_set(job, "spec", value_copy(stage->deploy));
+    value_set(job, "image", value_copy(s->image));
+    value_set_str(job, "commit", run->record.commit);
+    value_set_str(job, "message", run->record.message);
+    value_set_str(job, "who", run->record.who);
+    value_set_str(job, "why", run->record.why);
+    value_set_str(job, "trace_id", run->record.trace_id);
+    AUTO_FREE char *id = mem_printf("%lld", (long long)run->record.id);
+    value_set_str(job, "run", id);
+    if (add_environment(s, job, &secrets, err) < 0)
+        return -1;
+    struct role_spec spec = {
+        .program = PROGRAM_DEPLOY,
+        .name = stage->name,
+        .cgroup = s->cgroup,
+        .job = take_ptr(job),
+        .job_fd = secrets,
+        .network = SANDBOX_NETWORK_HOST, // its gates reach the instances
+        .timeout_ms = stage->timeout_ms,
+        .grace_ms = run->options.grace_ms,
+        .output = &s->output,
+        .mask = &run->mask,
+        .start_agent = true,
+        .journal = journal,
+        .ended = on_deployed,
+        .arg = s,
+    };
+    s->role = role_start(run->launcher, &spec, err);
+    return s->role ? 0 : -1;
+}
+
+static void on_unpacked(void *arg, const struct role_result *result)
+{
+    struct stage_run *s = arg;
+    struct error err = {0};
+    if (result->error)
+        err = *result->error;
+    else
+        s->image = value_share(result->result);
+    role_free(take_ptr(s->role));
+    if (!s->image || start_deploy(s, "deploy", &err) < 0)
+        stage_fail(s, &err);
+}
+
+// The digest that a build stage of this run made, or a reference as the file has it.
+static char *image_reference(struct stage_run *s, struct error *err)
+{
+    const char *image = value_get_str(s->plan->stage->deploy, "image");
+    vec_each (other, &s->run->stages)
+        if (strcmp(other->plan->stage->name, image) == 0) {
+            const char *digest = value_get_str(other->outputs, "digest");
+            if (digest)
+                return mem_strdup(digest);
+            error_set(err, ERR_FAILED, "stage \"%s\" has made no image in this run", image);
+            return NULL;
+        }
+    return stage_expand(s, image, err);
+}
+
+static int start(struct stage_run *s, struct error *err)
+{
+    AUTO_FREE char *reference = image_reference(s, err);
+    if (!reference)
+        return -1;
+    struct value *job = value_map();
+    value_set_str(job, "op", "unpack");
+    value_set_str(job, "reference", reference);
+    value_set_str(job, "pin", value_get_str(s->plan->stage->deploy, "app"));
+    s->role = stage_image_role(s, job, on_unpacked, err);
+    return s->role ? 0 : -1;
+}
+
+static void cancel(struct stage_run *s)
+{
+    role_cancel(s->role);
+}
+
+static void release(struct stage_run *s)
+{
+    role_free(take_ptr(s->role));
+}
+
+const struct stage_ops stage_kind_deploy = {start, cancel, release};

@@ -1,0 +1,75 @@
+#include "engine/plan_deploy.h"
+
+#include <fcntl.h>
+
+#include "deploy/spec.h"
+#include "os/file.h"
+
+#define STATE_MAX ((size_t)16 << 20)
+
+// The release that is live by the agent's state file; 0 when nothing is.
+static int read_live(const struct state *state, const char *app, struct release *ret)
+{
+    AUTO_FREE char *path = state_path(state, "apps/%s/state.json", app);
+    AUTO(str) struct str text;
+    str_init(&text, STATE_MAX);
+    if (file_read(AT_FDCWD, path, &text, NULL) < 0)
+        return 0;
+    AUTO(value) struct value *all = value_parse(text.data, text.length, NULL);
+    const struct value *releases = value_get(all, "releases");
+    int64_t live = value_get_int(all, "live", 0);
+    for (size_t i = 0; i < value_length(releases); i++)
+        if (live && value_get_int(value_at(releases, i), "revision", 0) == live)
+            return release_from_value(value_at(releases, i), ret, NULL) == 0;
+    return 0;
+}
+
+// The rollout that the stage would begin now.
+static int make_rollout(
+    const struct stage *stage, const struct state *state, struct rollout *ret, struct error *err)
+{
+    AUTO(release) struct release to = {0}, live = {0};
+    static const struct target_caps local = {.weight = WEIGHT_EXACT};
+    if (release_from_section(stage->deploy, &to, err) < 0)
+        return -1;
+    bool any = read_live(state, to.app, &live);
+    to.revision = any ? live.revision + 1 : 1;
+    to.slot = any && to.strategy.kind == STRATEGY_BLUE_GREEN ? slot_other(live.slot) : live.slot;
+    return spec_rollout(&to, any ? &live : NULL, false, &local, ret, err);
+}
+
+void plan_deploy_text(const struct stage *stage, const struct state *state, struct str *out)
+{
+    struct rollout rollout;
+    struct program program = {0};
+    struct error err = {0};
+    if (make_rollout(stage, state, &rollout, &err) < 0) {
+        str_printf(out, "     %s\n", err.message);
+        return;
+    }
+    program_forward(&rollout, &program);
+    str_printf(out, "     app %s on this host%s\n", value_get_str(stage->deploy, "app"),
+        rollout.from ? "" : " (nothing is live yet)");
+    program_print(&program, &rollout, out);
+    if (value_length(value_get(stage->deploy, "secrets")))
+        str_printf(out,
+            "     secrets: the agent keeps their values for each release in files of mode 0600\n");
+    program_done(&program);
+}
+
+struct value *plan_deploy_value(const struct stage *stage, const struct state *state)
+{
+    struct rollout rollout;
+    struct program program = {0};
+    struct error err = {0};
+    struct value *v = value_map();
+    value_set(v, "section", value_copy(stage->deploy));
+    if (make_rollout(stage, state, &rollout, &err) < 0) {
+        value_set_str(v, "error", err.message);
+        return v;
+    }
+    program_forward(&rollout, &program);
+    value_set(v, "program", program_to_value(&program, &rollout));
+    program_done(&program);
+    return v;
+}
