@@ -1,0 +1,79 @@
+#include "cli/app.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/outcome.h"
+#include "engine/role.h"
+#include "os/fd.h"
+#include "os/file.h"
+
+#define ABORT_GRACE_MS 10000
+
+int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool start_agent,
+    struct value **ret, struct error *err)
+{
+    AUTO(cli_context) struct cli_context context = {0};
+    AUTO(value) struct value *owned = job ? job : value_map();
+    AUTO_FREE char *who = cli_who();
+    struct mask mask = {0};
+    struct output output;
+    if (cli_context_init(&context, cli, CLI_STATE, err) < 0)
+        return -1;
+    value_set_str(owned, "op", op);
+    value_set_str(owned, "app", app);
+    value_set_str(owned, "who", who);
+    output_init(&output, &mask, -1, cli->out.json ? STDERR_FILENO : STDOUT_FILENO, app, 0,
+        cli->out.color, 0);
+    AUTO_FREE char *cgroup = mem_printf("%s-%s-%d", op, app, getpid());
+    struct role_spec spec = {
+        .program = PROGRAM_DEPLOY,
+        .name = op,
+        .cgroup = cgroup,
+        .job = value_share(owned),
+        .network = SANDBOX_NETWORK_HOST, // health checks and gates reach the instances
+        .grace_ms = ABORT_GRACE_MS,
+        .output = &output,
+        .mask = &mask,
+        .start_agent = start_agent,
+    };
+    int status = role_do(&context.launcher, &spec, ret, err);
+    output_end(&output);
+    output_done(&output);
+    return status;
+}
+
+int app_report(const struct cli *cli, const struct value *result)
+{
+    const struct outcome_end *how = outcome_end(value_get_str(result, "outcome"));
+    if (cli->out.json) {
+        out_value(result);
+        return how ? (int)how->exit_code : EXIT_RUNNER;
+    }
+    AUTO(str) struct str text;
+    str_init(&text, STR_TEXT_MAX);
+    const struct value *lines = value_get(result, "report");
+    for (size_t i = 0; i < value_length(lines); i++)
+        str_printf(&text, "%s\n", value_text(value_at(lines, i)));
+    out_text(&text);
+    return how ? (int)how->exit_code : EXIT_RUNNER;
+}
+
+int app_list(const struct cli *cli, struct strv *ret, struct error *err)
+{
+    AUTO_FREE char *state =
+        cli->common.state ? mem_strdup(cli->common.state) : state_default_path();
+    AUTO_FREE char *path = path_join(state ? state : ".", "apps");
+    DIR *dir = opendir(path);
+    if (!dir)
+        return errno == ENOENT ? 0 : error_errno(err, "%s", path);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (entry->d_name[0] != '.')
+            strv_push(ret, entry->d_name);
+    closedir(dir);
+    strv_sort(ret);
+    return 0;
+}

@@ -1,0 +1,13 @@
+// Verbs on an app: each is one job of davit-deploy (deploy/role.h).
+#pragma once
+
+#include "cli/context.h"
+
+// Runs the job for `app` (both are filled into it; job is taken). What davit-deploy says on the way
+// is shown. *ret is the caller's. `start_agent`: whether the app's agent may be started for it.
+int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool start_agent,
+    struct value **ret, struct error *err);
+// Prints the report of a rollout; the exit code of its outcome.
+int app_report(const struct cli *cli, const struct value *result);
+// The names of the apps on this host.
+int app_list(const struct cli *cli, struct strv *ret, struct error *err);

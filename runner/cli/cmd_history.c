@@ -1,0 +1,80 @@
+#include <string.h>
+
+#include "cli/app.h"
+
+static const struct opt options[] = {OPT_END};
+
+static void releases_text(const struct value *history, struct str *out)
+{
+    static const char *const header[] = {
+        "REV", "COMMIT", "DIGEST", "OUTCOME", "TOOK", "WHEN", "WHO", "WHY"};
+    struct out_table table = {.columns = ARRAY_LEN(header)};
+    const struct value *releases = value_get(history, "releases");
+    int64_t live = value_get_int(history, "live", 0);
+    out_table_row(&table, header);
+    for (size_t i = 0; i < value_length(releases); i++) {
+        const struct value *r = value_at(releases, i);
+        char took[OUT_AGO_MAX], ago[OUT_AGO_MAX];
+        int64_t revision = value_get_int(r, "revision", 0);
+        const char *commit = value_get_str(r, "commit");
+        const char *digest = value_get_str(value_get(r, "image"), "digest");
+        AUTO_FREE char *number =
+            mem_printf("%lld%s", (long long)revision, revision == live ? " *" : "");
+        AUTO_FREE char *short_commit = mem_strndup(commit ? commit : "", 12);
+        AUTO_FREE char *short_digest =
+            mem_strndup(digest && strlen(digest) > 19 ? digest + 7 : "", 12);
+        const char *const cells[] = {number, short_commit, short_digest,
+            value_get_str(r, "outcome"),
+            out_elapsed(value_get_int(value_get(r, "times"), "total_ms", -1), took),
+            out_ago(value_get_int(r, "created_unix_ms", 0), ago), value_get_str(r, "who"),
+            value_get_str(r, "why")};
+        out_table_row(&table, cells);
+    }
+    out_table_print(&table, out);
+    out_table_done(&table);
+}
+
+static void refused_text(const struct value *history, const char *app, struct str *out)
+{
+    const struct value *refused = value_get(history, "refused");
+    if (value_length(refused))
+        str_puts(out, "\nrefused, until `davit allow`:\n");
+    for (size_t i = 0; i < value_length(refused); i++) {
+        const struct value *r = value_at(refused, i);
+        const char *reason = value_get_str(r, "reason");
+        str_printf(out, "  davit allow %s %.12s  (%s)\n", app, value_get_str(r, "commit"),
+            reason ? reason : "no reason was recorded");
+    }
+}
+
+static int run(struct cli *cli, void *arg, struct error *err)
+{
+    (void)arg;
+    AUTO(value) struct value *history = NULL;
+    if (app_call(cli, "history", cli->args.items[0], NULL, true, &history, err) < 0)
+        return -1;
+    if (cli->out.json) {
+        out_value(history);
+        return EXIT_OK;
+    }
+    AUTO(str) struct str text;
+    str_init(&text, STR_TEXT_MAX);
+    releases_text(history, &text);
+    refused_text(history, cli->args.items[0], &text);
+    out_text(&text);
+    return EXIT_OK;
+}
+
+const struct command cmd_history = {
+    .name = "history",
+    .arguments = "APP",
+    .summary = "the releases of an app, newest first",
+    .help = "With commit, digest, outcome, duration, who and why; * marks the live one. Below "
+            "stand the\n"
+            "commits that are refused.\n\n"
+            "  davit history gin-app\n",
+    .options = options,
+    .args_min = 1,
+    .args_max = 1,
+    .run = run,
+};

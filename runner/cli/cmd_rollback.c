@@ -1,0 +1,51 @@
+#include "cli/app.h"
+
+struct rollback_command {
+    const char *why;
+    int64_t to;
+    bool dry_run;
+};
+
+static const struct opt options[] = {
+    OPT_NUMBER(0, "to", struct rollback_command, to, 1, INT64_MAX, "REV",
+        "to this release (default: the one before the live one)"),
+    OPT_FLAG(
+        'n', "dry-run", struct rollback_command, dry_run, "print from → to and the steps only"),
+    OPT_STRING('m', "message", struct rollback_command, why, "TEXT", "why, for the history"),
+    OPT_END,
+};
+
+static int run(struct cli *cli, void *arg, struct error *err)
+{
+    const struct rollback_command *command = arg;
+    struct value *job = value_map();
+    if (command->to)
+        value_set_int(job, "to", command->to);
+    value_set_str(job, "why", command->why);
+    value_set_bool(job, "dry_run", command->dry_run);
+    AUTO(value) struct value *result = NULL;
+    if (app_call(cli, "rollback", cli->args.items[0], job, true, &result, err) < 0)
+        return -1;
+    return app_report(cli, result);
+}
+
+const struct command cmd_rollback = {
+    .name = "rollback",
+    .arguments = "APP",
+    .summary = "back to the previous (or named) release, config included, at once",
+    .help =
+        "Starts the earlier release's instances, waits until they are healthy, and sends the "
+        "traffic\n"
+        "there. A rollout that is under way is pre-empted; pauses and gates are skipped. Needs "
+        "neither\n"
+        "git nor the daemon nor a registry. The commit that was rolled back from is refused until\n"
+        "`davit allow`.\n\n"
+        "  davit rollback gin-app -m 'checkout is broken'\n"
+        "  davit rollback gin-app --to 3\n"
+        "  davit rollback gin-app --dry-run\n",
+    .options = options,
+    .options_size = sizeof(struct rollback_command),
+    .args_min = 1,
+    .args_max = 1,
+    .run = run,
+};
