@@ -20,8 +20,8 @@ struct drive {
 };
 
 struct drive_result {
-    enum outcome outcome;     // PENDING: parked
-    struct position position; // as last seen while the rollout was under way
+    enum outcome outcome;     // PENDING: parked, unless there has never been a rollout
+    struct position position; // as last seen while one was under way; else its phase is NONE
     struct value *verdicts;   // a list, of all gates that ran
     struct rollout_times times;
 };
