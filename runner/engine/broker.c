@@ -102,7 +102,7 @@ static void connect_agent(struct rpc *rpc, int64_t id, struct value *params, str
         rpc_reply(rpc, id, NULL, &agent, 1);
 }
 
-// --- the image store's directories, named by the role -------------------------------------------
+// --- the image store's directories, named by the role ---
 
 // "layers/NAME" or "work/NAME/…": two plain components, so that no name leads out of the store.
 static int store_path(
@@ -149,8 +149,7 @@ static void mount_layers(struct rpc *rpc, int64_t id, struct value *params, stru
         rpc_reply(rpc, id, NULL, &mount, 1);
 }
 
-// --- RUN steps
-// ------------------------------------------------------------------------------------
+// --- RUN steps ---
 
 struct run_step {
     struct role *role;

@@ -6,8 +6,7 @@
 #include "engine/confine.h"
 #include "engine/run_private.h"
 
-// --- the end
-// ----------------------------------------------------------------------------------------
+// --- the end ---
 
 static void succeed(struct stage_run *s)
 {
@@ -65,8 +64,7 @@ static void on_ended(void *arg, const struct child_result *result)
     }
 }
 
-// --- the beginning: workspace, image, cache, then the command
-// -----------------------------------------
+// --- the beginning: workspace, image, cache, then the command ---
 
 static void execute(struct stage_run *s)
 {

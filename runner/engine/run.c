@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "engine/load.h"
 #include "engine/run_private.h"
+#include "engine/settle.h"
 #include "engine/worker_file.h"
 #include "os/clock.h"
 #include "os/fd.h"
@@ -70,8 +71,7 @@ const struct plan *run_plan(const struct run *run)
     return &run->plan;
 }
 
-// --- the run's directory
-// -------------------------------------------------------------------------------
+// --- the run's directory ---
 
 static int make_directory(struct run *run, struct error *err)
 {
@@ -90,20 +90,7 @@ static int make_directory(struct run *run, struct error *err)
     return 0;
 }
 
-// What no one needs once the run has ended: the checkout, workspaces, artifacts. Logs stay.
-static void clean_directory(const struct run *run)
-{
-    static const char *const parts[] = {"checkout", "stages", "artifacts", "worker"};
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        struct error err = {0};
-        AUTO_FREE char *path = mem_printf("runs/%lld/%s", (long long)run->record.id, parts[i]);
-        if (dir_remove_tree(run->launcher->state->dir, path, &err) < 0)
-            log_warning("%s", err.message);
-    }
-}
-
-// --- beginnings
-// --------------------------------------------------------------------------------------------
+// --- beginnings ---
 
 struct run *run_of_checkout(struct launcher *launcher, struct db *db,
     const struct run_options *options, struct run_files *files, struct diag_list *diags,
@@ -119,10 +106,14 @@ struct run *run_of_checkout(struct launcher *launcher, struct db *db,
     run->record.queued_ms = run->record.started_ms = clock_unix_ms();
     if (load_checkout(run, diags, err) < 0 || diags->errors)
         goto fail;
-    if (db && (runs_add(db, &run->record, err) < 0 || make_directory(run, err) < 0))
+    // Together: a run that is said to run has a worker that can be found.
+    if (db && (db_begin(db, err) < 0 || runs_add(db, &run->record, err) < 0 ||
+                  make_directory(run, err) < 0 || db_commit(db, err) < 0))
         goto fail;
     return run;
 fail:
+    if (db)
+        db_rollback(db);
     if (diags->errors)
         error_set(err, ERR_CONFIG, "%zu mistake%s", diags->errors, diags->errors == 1 ? "" : "s");
     run_free(run);
@@ -133,10 +124,12 @@ struct run *run_of_queue(struct launcher *launcher, struct db *db, int64_t id,
     const struct run_options *options, struct run_files *files, struct error *err)
 {
     struct run *run = run_new(launcher, db, options, files);
-    int got = runs_start(db, id, clock_unix_ms(), err);
+    int got = db_begin(db, err) < 0 ? -1 : runs_start(db, id, clock_unix_ms(), err);
     if (got == 0)
         error_set(err, ERR_CONFLICT, "run %lld does not wait to be started", (long long)id);
-    if (got <= 0 || runs_get(db, id, &run->record, err) < 0 || make_directory(run, err) < 0) {
+    if (got <= 0 || runs_get(db, id, &run->record, err) < 0 || make_directory(run, err) < 0 ||
+        db_commit(db, err) < 0) {
+        db_rollback(db);
         run_free(run);
         return NULL;
     }
@@ -145,8 +138,7 @@ struct run *run_of_queue(struct launcher *launcher, struct db *db, int64_t id,
     return run;
 }
 
-// --- the end
-// ---------------------------------------------------------------------------------------------
+// --- the end ---
 
 static void finish(struct run *run, enum status status, int exit_code, const char *reason)
 {
@@ -198,8 +190,7 @@ static void conclude(struct run *run)
     finish(run, status, code, reason);
 }
 
-// --- stages
-// ------------------------------------------------------------------------------------------------
+// --- stages ---
 
 static void skip_stage(struct stage_run *s, const struct node *node)
 {
@@ -299,8 +290,7 @@ void run_begin_stages(struct run *run)
     advance(run);
 }
 
-// --- the life
-// ------------------------------------------------------------------------------------------------
+// --- the life ---
 
 // A mistake in the pipeline of a pushed commit: all of them are in the run's log.
 static void log_diagnostics(struct run *run, struct diag_list *diags)
@@ -383,7 +373,7 @@ int run_execute(struct run *run)
     vec_each (s, &run->stages)
         stage_done(s);
     vec_free(&run->stages);
-    clean_directory(run);
+    settle_directory(run->launcher->state, run->record.id);
     if (runs_finish(run->db, run->record.id, run->status, run->exit_code, run->reason,
             clock_unix_ms(), &err) < 0)
         log_error("%s", err.message);

@@ -1,5 +1,6 @@
 #include "sandbox/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -166,25 +167,64 @@ static void remove_dir(const char *path)
 {
     for (int attempt = 0; attempt < 100; attempt++) {
         if (rmdir(path) == 0 || errno != EBUSY)
-            break;
+            return;
         usleep(1000);
     }
-    // The groups above (the stage's, the run's) go with their last child.
+}
+
+// The groups above (the stage's, the run's) go with their last child.
+static void remove_parents(const char *path)
+{
     AUTO_FREE char *parent = mem_strdup(path);
     for (char *slash; (slash = strrchr(parent, '/'));) {
         *slash = '\0';
         if (strcmp(path_base(parent), TOP) == 0 || rmdir(parent) < 0)
-            break;
+            return;
+    }
+}
+
+static void sweep(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (!dir)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+            continue;
+        AUTO_FREE char *below = path_join(path, entry->d_name);
+        sweep(below);
+    }
+    closedir(dir);
+    remove_dir(path);
+}
+
+void cgroup_sweep(const struct sandbox_host *host, const char *name)
+{
+    static const char *const controllers[] = {"memory", "pids", "cpu"};
+    if (!host->privileged)
+        return;
+    if (host->cgroup) {
+        AUTO_FREE char *path = mem_printf("%s/%s/%s", host->cgroup, TOP, name);
+        write_file(path, "cgroup.kill", "1", NULL);
+        sweep(path);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
+        AUTO_FREE char *path = mem_printf("%s/%s/%s/%s", V1_MOUNT, controllers[i], TOP, name);
+        sweep(path);
     }
 }
 
 void cgroup_remove(struct cgroup *group)
 {
     fd_close(group->fd);
-    if (group->path)
+    if (group->path) {
         remove_dir(group->path);
-    strv_each (dir, &group->v1)
+        remove_parents(group->path);
+    }
+    strv_each (dir, &group->v1) {
         remove_dir(*dir);
+        remove_parents(*dir);
+    }
     strv_done(&group->v1);
     free(group->path);
     *group = CGROUP_NONE;

@@ -21,6 +21,9 @@ int cgroup_make(const struct sandbox_spec *spec, const struct sandbox_host *host
 // Moves a process into the v1 groups (v2: it was born there).
 int cgroup_join(const struct cgroup *group, pid_t pid, struct error *err);
 void cgroup_kill(const struct cgroup *group);
+// Ends and removes a group with all below it, by its name below davit's own: of a launcher that
+// died.
+void cgroup_sweep(const struct sandbox_host *host, const char *name);
 // Removes the directories, which must be empty of processes; retries briefly while the kernel
 // empties them.
 void cgroup_remove(struct cgroup *group);

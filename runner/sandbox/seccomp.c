@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 
-#include "seccomp_program.h" // made by seccomp_compile: static const struct sock_filter seccomp_program[]
+#include "sandbox/seccomp_program.h" // made by seccomp_compile
 
 int seccomp_install(struct error *err)
 {

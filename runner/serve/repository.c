@@ -67,8 +67,7 @@ const char *repository_default_branch(const struct repository *r)
     return r->default_branch;
 }
 
-// --- what was known
-// -----------------------------------------------------------------------------------------
+// --- what was known ---
 
 // 1 when the repository was looked at before.
 static int load_known(const struct repository *r, struct ref_list *ret, struct error *err)
@@ -111,8 +110,7 @@ static int save_all(const struct repository *r, const struct ref_list *listing, 
     return refs_put(r->db, r->config->path, SEEN, REF_ID_NONE, err);
 }
 
-// --- what happened
-// --------------------------------------------------------------------------------------------
+// --- what happened ---
 
 static int queue_run(struct repository *r, const struct ref_event *event, struct error *err)
 {
@@ -201,8 +199,7 @@ static void on_listed(void *arg, const struct role_result *result)
     }
 }
 
-// --- looking
-// --------------------------------------------------------------------------------------------------
+// --- looking ---
 
 static int start_listing(struct repository *r, struct error *err)
 {

@@ -30,8 +30,7 @@ static struct repository *find(const struct serve *s, const char *path)
     return NULL;
 }
 
-// --- the queue
-// --------------------------------------------------------------------------------------------------
+// --- the queue ---
 
 // One run at a time for a ref of a repository: two pushes deploy in the order of the pushes.
 static bool is_busy(const struct run_list *running, const struct run_record *run)
@@ -77,8 +76,7 @@ static void advance(void *arg)
         log_error("the queue: %s", err.message);
 }
 
-// --- watching
-// ------------------------------------------------------------------------------------------------------
+// --- watching ---
 
 static void on_change(void *arg, const char *path, const struct error *why)
 {
@@ -110,8 +108,7 @@ static int add_repository(struct serve *s, const struct serve_repository *config
     return 0;
 }
 
-// --- the life
-// -------------------------------------------------------------------------------------------------------
+// --- the life ---
 
 static int lock(struct serve *s, struct error *err)
 {

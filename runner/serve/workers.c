@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "codec/value.h"
+#include "engine/settle.h"
 #include "engine/worker_file.h"
-#include "os/clock.h"
 #include "os/fd.h"
 #include "sandbox/spawn.h"
 
@@ -93,13 +93,13 @@ static int spawn(struct workers *w, const char *name, const struct strv *argv, i
     return sandbox_spawn(&spec, &l->host, ret, err);
 }
 
-// --- what a dead worker leaves
-// ------------------------------------------------------------------------------
+// --- what a dead worker leaves ---
 
 // A rollout does not die with its runner: it is resumed from what the target says, by a process of
 // its own.
-static void resume_app(struct workers *w, const char *app)
+static void resume_app(void *arg, const char *app)
 {
+    struct workers *w = arg;
     AUTO(strv) struct strv argv = {0};
     static const char *const words[] = {"davit", "resume", "--state"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -115,43 +115,6 @@ static void resume_app(struct workers *w, const char *app)
         sandbox_release(&child);
 }
 
-static void settle_stages(struct workers *w, int64_t run_id, const char *reason)
-{
-    AUTO(stage_list) struct stage_list stages = {0};
-    struct error err = {0};
-    if (stages_list(w->db, run_id, &stages, &err) < 0)
-        log_error("%s", err.message);
-    vec_each (stage, &stages.items) {
-        if (status_ended(stage->status) || strcmp(stage->kind, "deploy") != 0 || !stage->outputs)
-            continue;
-        AUTO(value)
-        struct value *outputs = value_parse(stage->outputs, strlen(stage->outputs), NULL);
-        const char *app = value_get_str(outputs, "app");
-        if (app)
-            resume_app(w, app);
-    }
-    if (stages_abandon(w->db, run_id, reason, clock_unix_ms(), &err) < 0)
-        log_error("%s", err.message);
-}
-
-// Never rerun by itself: nobody knows how far it came.
-static void settle(struct workers *w, int64_t run_id)
-{
-    AUTO(run_record) struct run_record run = {0};
-    struct error err = {0};
-    if (runs_get(w->db, run_id, &run, &err) < 0) {
-        log_error("%s", err.message);
-        return;
-    }
-    if (status_ended(run.status))
-        return;
-    static const char reason[] = "its worker died";
-    log_warning("run %lld: %s", (long long)run_id, reason);
-    settle_stages(w, run_id, reason);
-    if (runs_finish(w->db, run_id, STATUS_ERROR, EXIT_RUNNER, reason, clock_unix_ms(), &err) < 0)
-        log_error("%s", err.message);
-}
-
 static void on_ended(struct loop_io *io, uint32_t events)
 {
     (void)events;
@@ -162,12 +125,13 @@ static void on_ended(struct loop_io *io, uint32_t events)
     if (worker->child)
         process_reap(worker->process.pidfd, &status, NULL);
     forget(worker);
-    settle(w, run_id);
+    struct error err = {0};
+    if (settle_run(w->launcher, w->db, run_id, resume_app, w, &err) < 0)
+        log_error("run %lld: %s", (long long)run_id, err.message);
     w->changed(w->arg);
 }
 
-// --- starting and finding
-// -------------------------------------------------------------------------------------
+// --- starting and finding ---
 
 // Takes the process.
 static int hold(
@@ -213,10 +177,11 @@ int workers_adopt(struct workers *w, struct error *err)
     vec_each (run, &running.items) {
         struct process process = PROCESS_NONE;
         int found = worker_find(w->launcher->state, run->id, &process, err);
-        if (found < 0 || (found && hold(w, run->id, process, false, err) < 0))
+        int status = found > 0    ? hold(w, run->id, process, false, err)
+                     : found == 0 ? settle_run(w->launcher, w->db, run->id, resume_app, w, err)
+                                  : -1;
+        if (status < 0)
             return -1;
-        if (!found)
-            settle(w, run->id);
     }
     return 0;
 }

@@ -75,7 +75,7 @@ static void check_output(struct sandbox_spec spec, const char *script, const cha
     assert_string_equal(result.output.data, wanted);
 }
 
-// --- the plan, as text ---------------------------------------------------------------------------
+// --- the plan, as text ---
 
 static const struct sandbox_host *fixed_host(bool privileged)
 {
@@ -155,7 +155,7 @@ static void the_plan_of_an_image_as_root_is_as_written_down(void **state)
     check_plan(&spec, true, "sandbox/instance.plan");
 }
 
-// --- behaviour -----------------------------------------------------------------------------------
+// --- behaviour ---
 
 static void a_command_runs_with_an_empty_environment_and_its_status_comes_back(void **state)
 {

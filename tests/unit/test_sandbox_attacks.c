@@ -31,7 +31,7 @@
 
 #define DIRECTORY "/tmp/davit-attack-XXXXXX"
 
-// --- payloads -----------------------------------------------------------------------------------
+// --- payloads ---
 
 // Row 1: uses whatever descriptor it finds.
 static int leak(int argc, char **argv)
@@ -310,7 +310,7 @@ static const struct payload payloads[] = {
     {0},
 };
 
-// --- tests --------------------------------------------------------------------------------------
+// --- tests ---
 
 static int make_directory(void **state)
 {

@@ -1,0 +1,75 @@
+#include "engine/settle.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "codec/value.h"
+#include "engine/worker_file.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "sandbox/cgroup.h"
+
+void settle_directory(const struct state *state, int64_t run_id)
+{
+    static const char *const parts[] = {"checkout", "stages", "artifacts", "worker"};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        struct error err = {0};
+        AUTO_FREE char *path = mem_printf("runs/%lld/%s", (long long)run_id, parts[i]);
+        if (dir_remove_tree(state->dir, path, &err) < 0)
+            log_warning("%s", err.message);
+    }
+}
+
+static void find_apps(const struct stage_list *stages, settle_app_fn *app, void *arg)
+{
+    vec_each (stage, &stages->items) {
+        if (status_ended(stage->status) || strcmp(stage->kind, "deploy") != 0 || !stage->outputs)
+            continue;
+        AUTO(value)
+        struct value *outputs = value_parse(stage->outputs, strlen(stage->outputs), NULL);
+        const char *name = value_get_str(outputs, "app");
+        if (name)
+            app(arg, name);
+    }
+}
+
+int settle_run(struct launcher *launcher, struct db *db, int64_t run_id, settle_app_fn *app,
+    void *arg, struct error *err)
+{
+    static const char reason[] = "its worker died";
+    AUTO(run_record) struct run_record run = {0};
+    AUTO(stage_list) struct stage_list stages = {0};
+    if (runs_get(db, run_id, &run, err) < 0)
+        return -1;
+    if (run.status != STATUS_RUNNING)
+        return 0;
+    log_warning("run %lld: %s", (long long)run_id, reason);
+    int64_t now = clock_unix_ms();
+    if (stages_list(db, run_id, &stages, err) < 0 ||
+        stages_abandon(db, run_id, reason, now, err) < 0 ||
+        runs_finish(db, run_id, STATUS_ERROR, EXIT_RUNNER, reason, now, err) < 0)
+        return -1;
+    // Its sandboxes died with it; what they lay in did not.
+    AUTO_FREE char *group = mem_printf("run-%lld", (long long)run_id);
+    cgroup_sweep(&launcher->host, group);
+    settle_directory(launcher->state, run_id);
+    if (app)
+        find_apps(&stages, app, arg);
+    return 0;
+}
+
+int settle_all(
+    struct launcher *launcher, struct db *db, settle_app_fn *app, void *arg, struct error *err)
+{
+    AUTO(run_list) struct run_list running = {0};
+    if (runs_list(db, STATUS_RUNNING, 0, &running, err) < 0)
+        return -1;
+    vec_each (run, &running.items) {
+        struct process worker = PROCESS_NONE;
+        int found = worker_find(launcher->state, run->id, &worker, err);
+        process_done(&worker);
+        if (found < 0 || (!found && settle_run(launcher, db, run->id, app, arg, err) < 0))
+            return -1;
+    }
+    return 0;
+}

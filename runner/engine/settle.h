@@ -1,0 +1,21 @@
+// Runs whose worker has died: nothing of them is left running, and the journal says so. They are
+// never rerun by themselves.
+#pragma once
+
+#include "engine/launcher.h"
+#include "store/runs.h"
+
+// An app whose rollout the dead worker was driving: it can be resumed from what the target says.
+typedef void settle_app_fn(void *arg, const char *app);
+
+// Records a run that is still RUNNING by the journal as an error, and removes what its worker left
+// on this machine.
+int settle_run(struct launcher *launcher, struct db *db, int64_t run_id, settle_app_fn *app,
+    void *arg, struct error *err);
+// All of those whose worker does not live. `app` may be NULL: rollouts then wait for `davit
+// resume`.
+int settle_all(
+    struct launcher *launcher, struct db *db, settle_app_fn *app, void *arg, struct error *err);
+
+// What no one needs once a run has ended: its checkout, workspaces and artifacts. Logs stay.
+void settle_directory(const struct state *state, int64_t run_id);
