@@ -1,9 +1,11 @@
 #include "engine/worker_file.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "os/fd.h"
 #include "os/file.h"
 
 static char *file_of(int64_t run_id)
@@ -18,7 +20,11 @@ int worker_file_write(const struct state *state, int64_t run_id, struct error *e
     if (process_start_time(getpid(), &start, err) < 0)
         return -1;
     AUTO_FREE char *text = mem_printf("%d %llu\n", getpid(), (unsigned long long)start);
-    return file_replace(state->dir, path, 0600, text, strlen(text), err);
+    // Written plainly: after a power cut there is no worker to find.
+    AUTO_FD int fd = openat(state->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_errno(err, "%s", path);
+    return fd_write_all(fd, text, strlen(text), err);
 }
 
 int worker_find(const struct state *state, int64_t run_id, struct process *ret, struct error *err)

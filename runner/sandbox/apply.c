@@ -26,6 +26,7 @@ struct work {
     int scratch; // a tmpfs on STAGING: "root", and what overlays are made of
     int root;    // scratch/root, once something is mounted there
     int serial;  // for names in scratch
+    bool own;    // all that was attached to root so far is of the skeleton
 };
 
 static int attach(int mount_fd, int where, struct error *err)
@@ -103,9 +104,24 @@ static int open_target(int root, const char *path, bool is_file, uint32_t mode, 
     return fd >= 0 ? fd : error_errno(err, "%s", path);
 }
 
+// In a skeleton every path is ours until a mount of the spec is attached: no symbolic link of
+// somebody else's can be on the way, and the kernel's own path walk does. False: the slow way.
+static bool attach_fast(const struct work *w, int mount_fd, const char *target, bool is_file)
+{
+    const char *path = target + 1;
+    if (!w->own)
+        return false;
+    int made = is_file ? mknodat(w->root, path, S_IFREG | 0644, 0) : mkdirat(w->root, path, 0755);
+    if (made < 0 && errno != EEXIST)
+        return false; // a parent is missing
+    return syscall(SYS_move_mount, mount_fd, "", w->root, path, MOVE_MOUNT_F_EMPTY_PATH) == 0;
+}
+
 static int attach_at(
     const struct work *w, int mount_fd, const char *target, bool is_file, struct error *err)
 {
+    if (attach_fast(w, mount_fd, target, is_file))
+        return 0;
     AUTO_FD int where = open_target(w->root, target, is_file, 0755, err);
     return where < 0 ? -1 : attach(mount_fd, where, err);
 }
@@ -254,11 +270,11 @@ static int freeze(const struct work *w, const struct sandbox_op *op, struct erro
         return 0;
     if (where < 0)
         return error_errno(err, "%s", op->target);
-    if (syscall(SYS_mount_setattr, where, "", AT_EMPTY_PATH, &attr, sizeof attr) == 0)
+    if (op->is_mount) {
+        if (syscall(SYS_mount_setattr, where, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+            return error_errno(err, "%s: making it read-only", op->target);
         return 0;
-    if (errno != EINVAL)
-        return error_errno(err, "%s: making it read-only", op->target);
-    // Not the root of a mount: put it on itself first.
+    }
     AUTO_FD int self = (int)syscall(SYS_open_tree, where, "",
         (unsigned)OPEN_TREE_CLONE | (unsigned)OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
     if (self < 0 ||
@@ -346,6 +362,7 @@ int sandbox_apply(const struct sandbox_plan *plan, struct error *err)
         return error_errno(err, "%s", STAGING);
     int status = 0;
     vec_each (op, &plan->ops) {
+        w.own = op->own;
         status = apply(&w, op, err);
         if (status < 0) {
             error_wrap(err, "mounting %s", op->target);

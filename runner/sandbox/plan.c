@@ -187,6 +187,8 @@ static void plan_root(
     plan_devices(plan);
     add(plan, SANDBOX_OP_PROC, "/proc");
     plan_network(plan, spec);
+    vec_each (op, &plan->ops)
+        op->own = !layers;
     for (size_t i = 0; i < spec->mount_count; i++)
         plan_mount(plan, &spec->mounts[i]);
     if (spec->directory)
@@ -197,9 +199,9 @@ static void plan_root(
         add(plan, SANDBOX_OP_HIDE, *path);
     for (const char *const *path = frozen_paths; *path; path++)
         add(plan, SANDBOX_OP_FREEZE, *path);
-    add(plan, SANDBOX_OP_FREEZE, "/dev");
+    add(plan, SANDBOX_OP_FREEZE, "/dev")->is_mount = true;
     if (!layers)
-        add(plan, SANDBOX_OP_FREEZE, "/");
+        add(plan, SANDBOX_OP_FREEZE, "/")->is_mount = true;
     add(plan, SANDBOX_OP_ENTER, "/");
 }
 

@@ -53,6 +53,8 @@ struct sandbox_op {
     char *source;
     bool read_only, foreign;
     bool devices;                     // BIND: device nodes work there
+    bool is_mount;                    // FREEZE: something is mounted at target itself
+    bool own;                         // of a skeleton: no foreign path is on the way to target
     uint32_t mode;                    // DIR, FILE, TMPFS
     uint64_t size;                    // TMPFS
     VEC(struct sandbox_lower) lowers; // OVERLAY, top first

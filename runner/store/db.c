@@ -74,7 +74,7 @@ struct db *db_open(const char *path, struct error *err)
         return NULL;
     }
     sqlite3_busy_timeout(db->handle, BUSY_MS);
-    if (execute(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
+    if (execute(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON",
             err) < 0 ||
         migrate(db, err) < 0) {
         error_wrap(err, "%s", path);
@@ -156,6 +156,11 @@ int64_t db_last_id(const struct db *db)
 int64_t db_changes(const struct db *db)
 {
     return sqlite3_changes64(db->handle);
+}
+
+int db_set_durable(struct db *db, bool durable, struct error *err)
+{
+    return execute(db, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err);
 }
 
 int db_begin(struct db *db, struct error *err)

@@ -1,5 +1,6 @@
-// SQLite behind a few calls: one connection, write-ahead log, every commit on disk before it
-// returns.
+// SQLite behind a few calls: one connection, write-ahead log. A commit survives the death of every
+// process at once, and a power cut as soon as the log is synced; db_set_durable() has it synced
+// before the commit returns, which costs a millisecond and is for what must not be forgotten.
 #pragma once
 
 #include <stdbool.h>
@@ -41,6 +42,8 @@ DEFINE_AUTO(query, struct query, query_done)
 
 int64_t db_last_id(const struct db *db); // of the last INSERT
 int64_t db_changes(const struct db *db); // rows that the last statement changed
+
+int db_set_durable(struct db *db, bool durable, struct error *err); // of the commits that follow
 
 // Several statements that hold together. An end without db_commit() undoes them.
 int db_begin(struct db *db, struct error *err);

@@ -71,5 +71,6 @@ int stages_list(struct db *db, int64_t run_id, struct stage_list *ret, struct er
 int stages_abandon(
     struct db *db, int64_t run_id, const char *reason, int64_t now_ms, struct error *err);
 
+// What a rollout is about to do; on disk when this returns.
 int events_add(struct db *db, int64_t run_id, const char *stage, const char *what,
     const char *detail_json, int64_t now_ms, struct error *err);

@@ -74,7 +74,7 @@ int stages_abandon(
     return query_run(&q, err);
 }
 
-int events_add(struct db *db, int64_t run_id, const char *stage, const char *what,
+static int insert_event(struct db *db, int64_t run_id, const char *stage, const char *what,
     const char *detail_json, int64_t now_ms, struct error *err)
 {
     AUTO(query) struct query q;
@@ -87,4 +87,15 @@ int events_add(struct db *db, int64_t run_id, const char *stage, const char *wha
     query_text(&q, what);
     query_text(&q, detail_json);
     return query_run(&q, err);
+}
+
+int events_add(struct db *db, int64_t run_id, const char *stage, const char *what,
+    const char *detail_json, int64_t now_ms, struct error *err)
+{
+    // What a rollout is about to do is known before it is done, even to a machine that lost power.
+    if (db_set_durable(db, true, err) < 0)
+        return -1;
+    int status = insert_event(db, run_id, stage, what, detail_json, now_ms, err);
+    db_set_durable(db, false, NULL);
+    return status;
 }
