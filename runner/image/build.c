@@ -70,7 +70,7 @@ static int fail_step(struct build *b, const struct instruction *in, struct error
 static int read_dockerfile(struct build *b, struct str *text, struct error *err)
 {
     const char *name = b->options->dockerfile;
-    AUTO_FD int fd = file_open_beneath(b->options->context, name, O_RDONLY, 0, err);
+    AUTO_FD int fd = file_open_beneath(b->options->context, name, O_RDONLY | O_NONBLOCK, 0, err);
     if (fd < 0 || fd_read_all(fd, text, err) < 0)
         return error_wrap(err, "the Dockerfile");
     b->source = (struct diag_source){.path = name, .text = text->data, .length = text->length};
@@ -129,13 +129,20 @@ static void add_history(
     value_append(history, entry);
 }
 
+void step_say(const struct step *s, const char *how)
+{
+    struct build *b = s->build;
+    say(b, "[%zu/%zu] %.200s%s", s->number, b->steps_total, s->in->line, how);
+}
+
 static int do_step(struct build *b, size_t stage, const struct instruction *in, struct error *err)
 {
-    struct step s = {.build = b, .state = &b->stages.items[stage], .stage = stage, .in = in};
+    struct step s = {.build = b,
+        .state = &b->stages.items[stage],
+        .stage = stage,
+        .in = in,
+        .number = b->result->steps.length + 1};
     int64_t start = clock_monotonic_ms();
-    size_t number = b->result->steps.length + 1;
-    if (in->keyword == DOCKER_RUN)
-        say(b, "[%zu/%zu] %.200s", number, b->steps_total, in->line);
     int status = in->keyword == DOCKER_RUN       ? step_run(&s, err)
                  : in->keyword == DOCKER_COPY    ? step_copy(&s, err)
                  : in->keyword == DOCKER_WORKDIR ? step_workdir(&s, err)
@@ -153,7 +160,7 @@ static int do_step(struct build *b, size_t stage, const struct instruction *in, 
     if (in->keyword != DOCKER_ARG)
         add_history(b, s.state, in, s.made_layer);
     if (in->keyword != DOCKER_RUN || s.cached)
-        say(b, "[%zu/%zu] %.200s%s", number, b->steps_total, in->line, s.cached ? " (cached)" : "");
+        step_say(&s, s.cached ? " (cached)" : "");
     return 0;
 }
 

@@ -148,6 +148,14 @@ static int write_layer(
     return layer_writer_finish(writer, ret, err);
 }
 
+static bool brings_accounts(const struct copy_plan *plan)
+{
+    vec_each (e, &plan->entries)
+        if (layer_index_wants_text(e->path))
+            return true;
+    return false;
+}
+
 // The plan's layer, from the cache or written, on top of the state.
 static int apply_plan(
     struct step *s, struct source *source, const struct copy_plan *plan, struct error *err)
@@ -163,8 +171,10 @@ static int apply_plan(
         (write_layer(source, plan, &layer, err) < 0 || cache_keep(s->build, key, &layer, err) < 0))
         return -1;
     vec_push(&s->state->layers.items, layer);
-    s->state->tree_layers = s->state->layers.items.length; // planning has put it into the tree
     s->made_layer = true;
+    // Planning has put it into the tree already, but for the text of accounts.
+    if (!brings_accounts(plan))
+        s->state->tree_layers = s->state->layers.items.length;
     return 0;
 }
 

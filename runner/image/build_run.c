@@ -133,6 +133,7 @@ static int run_new(struct step *s, const struct strv *argv, struct strv *environ
         layer_stack_unpack(b->store, &s->state->layers, err) < 0)
         return -1;
     add_proxies(b->options->args, environment);
+    step_say(s, "");
     layer_stack_lowers(&s->state->layers, &layers);
     AUTO_FREE char *scratch = store_temporary(b->store);
     int status = run(s, &request, scratch, ret, ret_empty, err);

@@ -43,8 +43,11 @@ struct step {
     struct stage_state *state;
     size_t stage; // its number
     const struct instruction *in;
+    size_t number; // of all that the build does, from 1
     bool made_layer, cached;
 };
+// "[2/5] RUN make", once it is known what becomes of it.
+void step_say(const struct step *s, const char *how);
 int step_copy(struct step *s, struct error *err);
 int step_workdir(struct step *s, struct error *err);
 int step_run(struct step *s, struct error *err);

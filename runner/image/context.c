@@ -116,7 +116,7 @@ static int read_ignore(
     const char *const names[] = {own, ".dockerignore"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct error why = {0};
-        AUTO_FD int fd = file_open_beneath(c->dir, names[i], O_RDONLY, 0, &why);
+        AUTO_FD int fd = file_open_beneath(c->dir, names[i], O_RDONLY | O_NONBLOCK, 0, &why);
         if (fd >= 0) {
             *ret_name = mem_strdup(names[i]);
             return fd_read_all(fd, text, err);

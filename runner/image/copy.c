@@ -51,29 +51,19 @@ static struct copy_entry *entry_at(struct copier *c, const char *path)
     return &c->entries.items[at->inherits];
 }
 
-static struct node *find(struct tree *tree, const char *path)
-{
-    struct node *at = tree->root;
-    while (at && *path) {
-        size_t length = strcspn(path, "/");
-        at = tree_child(tree, at, path, length, NULL);
-        path += length;
-        path += *path == '/';
-    }
-    return at;
-}
-
-// Makes the directory at `path` (resolved) and what is missing above it; existing ones are only
-// listed.
-static int need_directory(struct copier *c, const char *path, struct error *err)
+// The directory at `path` (resolved), made with what is missing above it; existing ones are only
+// listed. NULL with *err.
+static struct node *need_directory(struct copier *c, const char *path, struct error *err)
 {
     struct node *at = c->request->to->root;
     for (const char *p = path; *p;) {
         size_t length = strcspn(p, "/");
         AUTO_FREE char *prefix = mem_strndup(path, (size_t)(p - path) + length);
         struct node *child = tree_child(c->request->to, at, p, length, NULL);
-        if (child && child->type != NODE_DIRECTORY)
-            return error_set(err, ERR_CONFIG, "\"/%s\" exists and is not a directory", prefix);
+        if (child && child->type != NODE_DIRECTORY) {
+            error_set(err, ERR_CONFIG, "\"/%s\" exists and is not a directory", prefix);
+            return NULL;
+        }
         if (!child) {
             child = node_add(at, p, length);
             child->type = NODE_DIRECTORY;
@@ -90,7 +80,7 @@ static int need_directory(struct copier *c, const char *path, struct error *err)
         p += length;
         p += *p == '/';
     }
-    return 0;
+    return at;
 }
 
 static void set_attributes(const struct copier *c, const struct node *from, struct node *to)
@@ -107,9 +97,9 @@ static int put_leaf(struct copier *c, const struct node *from, const char *path,
 {
     const char *base = path_base(path);
     AUTO_FREE char *above = mem_strndup(path, base > path ? (size_t)(base - path) - 1 : 0);
-    if (need_directory(c, above, err) < 0)
+    struct node *parent = need_directory(c, above, err);
+    if (!parent)
         return -1;
-    struct node *parent = find(c->request->to, above);
     struct node *old = tree_child(c->request->to, parent, base, strlen(base), NULL);
     if (old && old->type == NODE_DIRECTORY)
         return error_set(err, ERR_CONFIG, "\"/%s\" is a directory, a file cannot replace it", path);
@@ -149,10 +139,10 @@ static int put(struct copier *c, struct node *from, const char *path, struct err
 static int put_directory(
     struct copier *c, struct node *from, const char *path, bool top, struct error *err)
 {
-    if (need_directory(c, path, err) < 0)
+    struct node *node = need_directory(c, path, err);
+    if (!node)
         return -1;
     if (!top) {
-        struct node *node = find(c->request->to, path);
         struct copy_entry *e = entry_at(c, path);
         set_attributes(c, from, node);
         e->mode = node->mode;
@@ -210,8 +200,7 @@ static int plan(struct copier *c, struct error *err)
         return error_set(err, ERR_CONFIG,
             "several files cannot become one: end the destination with a slash, \"%s/\"",
             r->destination);
-    if (names_a_directory(r->destination) && sources.items.length &&
-        need_directory(c, path, err) < 0)
+    if (names_a_directory(r->destination) && sources.items.length && !need_directory(c, path, err))
         return -1;
     return put_sources(c, &sources, path, directory, err);
 }
@@ -270,6 +259,6 @@ int copy_plan_directory(struct tree *to, const char *path, const struct ids *own
     const struct copy_request request = {.to = to, .owner = owner};
     struct copier c = {.request = &request, .layer = layer};
     start(&c);
-    int status = need_directory(&c, resolved, err);
+    int status = need_directory(&c, resolved, err) ? 0 : -1;
     return finish(&c, status, ret);
 }

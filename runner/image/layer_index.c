@@ -33,6 +33,8 @@ static void add_text(struct layer_index *index, const char *text)
 void layer_index_add(struct layer_index *index, enum node_type type, const char *path, mode_t mode,
     uid_t uid, gid_t gid, const char *target)
 {
+    if (type == NODE_LINK)
+        mode = 0777; // it has none of its own
     str_printf(&index->text, "%c%o %u %u ", types[type], (unsigned)mode, uid, gid);
     add_text(index, path);
     if (type == NODE_LINK)
@@ -149,28 +151,47 @@ static struct node *parent_of(struct tree *tree, const char *path, const char **
 static struct node *exact(struct tree *tree, const char *path)
 {
     struct node *at = tree->root;
-    while (at && *path) {
+    while (*path) {
         size_t length = strcspn(path, "/");
         at = tree_child(tree, at, path, length, NULL);
+        if (!at)
+            return NULL;
         path += length;
         path += *path == '/';
     }
     return at;
 }
 
+static void forget_text(struct tree *tree, const char *path)
+{
+    if (strcmp(path, "etc/passwd") == 0)
+        mem_replace(&tree->passwd, NULL);
+    if (strcmp(path, "etc/group") == 0)
+        mem_replace(&tree->group, NULL);
+}
+
 // Whiteouts hide what lower layers hold, wherever in the layer they stand: they go first.
 static void hide(struct tree *tree, const struct record *r)
 {
     struct node *node = exact(tree, r->path);
-    if (r->letter == 'w' && strcmp(r->path, "etc/passwd") == 0)
-        mem_replace(&tree->passwd, NULL);
-    if (r->letter == 'w' && strcmp(r->path, "etc/group") == 0)
-        mem_replace(&tree->group, NULL);
+    if (r->letter == 'w')
+        forget_text(tree, r->path);
     if (r->letter == 'w' && node && node->parent)
         node_remove(node);
     if (r->letter == 'o' && node)
         while (node->children.length)
             node_remove(node->children.items[node->children.length - 1]);
+}
+
+// A fresh node at the record's path; a directory that is one already keeps its children.
+static struct node *node_at(struct tree *tree, const struct record *r)
+{
+    const char *name;
+    struct node *parent = parent_of(tree, r->path, &name);
+    struct node *old = tree_child(tree, parent, name, strlen(name), NULL);
+    if (old && old->type == NODE_DIRECTORY && r->letter == 'd')
+        return old;
+    return node_add(parent, name, strlen(name));
 }
 
 static void place(struct tree *tree, const struct record *r, size_t layer)
@@ -181,14 +202,8 @@ static void place(struct tree *tree, const struct record *r, size_t layer)
     }
     if (strchr("woE", r->letter))
         return;
-    struct node *node = tree->root;
-    if (*r->path) {
-        const char *name;
-        struct node *parent = parent_of(tree, r->path, &name);
-        node = tree_child(tree, parent, name, strlen(name), NULL);
-        if (!node || node->type != NODE_DIRECTORY || r->letter != 'd')
-            node = node_add(parent, name, strlen(name));
-    }
+    forget_text(tree, r->path); // what follows may bring another
+    struct node *node = *r->path ? node_at(tree, r) : tree->root;
     struct node *first = r->letter == 'h' ? exact(tree, r->target) : NULL;
     node->shared = first != NULL;
     if (first)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "image/layer_stream.h"
 #include "image/layer_unpack.h"
@@ -118,6 +119,7 @@ static int copy_file(struct reader *r, const struct layer_entry *e, int fd, stru
     AUTO(str) struct str kept;
     str_init(&kept, (size_t)1 << 20);
     bool keep = layer_index_wants_text(e->path);
+    uint64_t done = 0;
     if (fd < 0 && !keep)
         return 0; // libarchive skips what nobody reads
     for (la_ssize_t n; (n = archive_read_data(r->tar, r->buffer, PIECE)) != 0;) {
@@ -129,7 +131,13 @@ static int copy_file(struct reader *r, const struct layer_entry *e, int fd, stru
             return error_wrap(err, "%s", e->path);
         if (keep)
             str_add(&kept, r->buffer, (size_t)n);
+        done += (uint64_t)n;
     }
+    // A hole at the end of a sparse file is not among its data.
+    if (done < e->size && layer_stream_count(r->stream, e->size - done, err) < 0)
+        return -1;
+    if (done < e->size && fd >= 0 && ftruncate(fd, (off_t)e->size) < 0)
+        return error_errno(err, "%s", e->path);
     if (keep)
         layer_index_text(&r->index, e->path, kept.data, kept.length);
     return 0;
@@ -163,6 +171,7 @@ static int read_entry(struct reader *r, struct archive_entry *entry, struct erro
     e.mode = archive_entry_perm(entry) & 07777;
     e.uid = (uid_t)archive_entry_uid(entry);
     e.gid = (gid_t)archive_entry_gid(entry);
+    e.size = archive_entry_size(entry) > 0 ? (uint64_t)archive_entry_size(entry) : 0;
     e.target = link ? link : archive_entry_symlink(entry);
     if (e.item == LAYER_NODE && e.type == NODE_LINK && (!e.target || !*e.target))
         return error_set(err, ERR_PROTOCOL, "%s: a link without a target", path);
@@ -175,7 +184,7 @@ static int read_entry(struct reader *r, struct archive_entry *entry, struct erro
         return -1;
     if (file && copy_file(r, &e, fd, err) < 0)
         return -1;
-    return fd >= 0 ? unpacker_end_file(r->unpacker, &e, mtime, fd, err) : 0;
+    return fd >= 0 ? unpacker_end_file(&e, mtime, fd, err) : 0;
 }
 
 static int read_entries(struct reader *r, struct error *err)

@@ -35,16 +35,12 @@ void unpacker_done(struct unpacker *u)
 }
 
 // In a user namespace of a single id the others do not exist (EINVAL): files are then our own.
-static int own(
-    struct unpacker *u, int dir, const char *name, const struct layer_entry *e, struct error *err)
+static int own(int dir, const char *name, const struct layer_entry *e, struct error *err)
 {
     int flags = AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH);
     if (fchownat(dir, name, e->uid, e->gid, flags) == 0)
         return 0;
-    if (errno != EINVAL)
-        return error_errno(err, "%s: owner", e->path);
-    u->ids_lost = true;
-    return 0;
+    return errno == EINVAL ? 0 : error_errno(err, "%s: owner", e->path);
 }
 
 static bool is_whiteout(const struct stat *st)
@@ -94,9 +90,15 @@ static int make_parent(struct unpacker *u, const char *path, struct error *err)
     if (dir < 0)
         return -1;
     inherit(u, path, &attributes);
+    struct stat st;
+    bool hidden = fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_whiteout(&st);
+    if (hidden && unlinkat(dir, base, 0) < 0)
+        return error_errno(err, "%s", path);
     if (mkdirat(dir, base, 0755) < 0)
         return error_errno(err, "%s", path);
-    if (own(u, dir, base, &attributes, err) < 0)
+    if (hidden && make_opaque(dir, base, err) < 0)
+        return -1;
+    if (own(dir, base, &attributes, err) < 0)
         return -1;
     if (fchmodat(dir, base, attributes.mode, 0) < 0)
         return error_errno(err, "%s", path);
@@ -116,7 +118,8 @@ static int open_parent(struct unpacker *u, const char *path, struct error *err)
     int fd = file_open_in_root(u->root, clean, O_PATH | O_DIRECTORY, 0, &why);
     if (fd >= 0)
         return fd;
-    if (why.os_errno != ENOENT) {
+    // ENOTDIR: a whiteout may stand there, of what was a directory below.
+    if (why.os_errno != ENOENT && why.os_errno != ENOTDIR) {
         if (err)
             *err = why;
         return -1;
@@ -173,28 +176,28 @@ static int clear_place(struct unpacker *u, int dir, const char *base, bool keep_
     return dir_remove_tree(held, base, err);
 }
 
-static int add_whiteout(int dir, const char *base, struct error *err)
-{
-    struct stat st;
-    if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0) // it hides lower layers only
-        return S_ISDIR(st.st_mode) ? make_opaque(dir, base, err) : 0;
-    if (mknodat(dir, base, S_IFCHR, makedev(0, 0)) < 0)
-        return error_errno(err, "whiteout %s", base);
-    return 0;
-}
-
-static int add_opaque(struct unpacker *u, const char *path, struct error *err)
-{
-    AUTO_FD int dir = open_parent(u, path, err);
-    return dir < 0 ? -1 : make_opaque(dir, ".", err);
-}
-
 static int set_times(int dir, const char *name, int64_t mtime, struct error *err)
 {
     struct timespec times[2] = {{.tv_sec = mtime}, {.tv_sec = mtime}};
     if (utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
         return error_errno(err, "%s: times", name);
     return 0;
+}
+
+static int add_whiteout(int dir, const char *base, int64_t mtime, struct error *err)
+{
+    struct stat st;
+    if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0) // it hides lower layers only
+        return S_ISDIR(st.st_mode) ? make_opaque(dir, base, err) : 0;
+    if (mknodat(dir, base, S_IFCHR, makedev(0, 0)) < 0)
+        return error_errno(err, "whiteout %s", base);
+    return set_times(dir, base, mtime, err);
+}
+
+static int add_opaque(struct unpacker *u, const char *path, struct error *err)
+{
+    AUTO_FD int dir = open_parent(u, path, err);
+    return dir < 0 ? -1 : make_opaque(dir, ".", err);
 }
 
 static int add_directory(
@@ -214,7 +217,7 @@ static int add_directory(
     }
     *vec_add(&u->directories) =
         (struct unpacked_directory){.path = mem_strdup(e->path), .mtime = mtime};
-    if (own(u, dir, base, e, err) < 0)
+    if (own(dir, base, e, err) < 0)
         return -1;
     return fchmodat(dir, base, e->mode, 0) < 0 ? error_errno(err, "%s", e->path) : 0;
 }
@@ -254,7 +257,7 @@ static int add_leaf(
     int status = e->type == NODE_LINK ? symlinkat(e->target, dir, base) : mkfifoat(dir, base, 0600);
     if (status < 0)
         return error_errno(err, "%s", e->path);
-    if (own(u, dir, base, e, err) < 0)
+    if (own(dir, base, e, err) < 0)
         return -1;
     if (e->type == NODE_FIFO && fchmodat(dir, base, e->mode, 0) < 0)
         return error_errno(err, "%s", e->path);
@@ -270,18 +273,17 @@ int unpacker_add(
         return add_opaque(u, e->path, err);
     if (e->item == LAYER_WHITEOUT) {
         int dir = parent_of(u, e->path, &base, err);
-        return dir < 0 ? -1 : add_whiteout(dir, base, err);
+        return dir < 0 ? -1 : add_whiteout(dir, base, mtime, err);
     }
     if (e->item == LAYER_NODE && e->type == NODE_DIRECTORY)
         return add_directory(u, e, mtime, err);
     return add_leaf(u, e, mtime, ret_fd, err);
 }
 
-int unpacker_end_file(
-    struct unpacker *u, const struct layer_entry *e, int64_t mtime, int fd, struct error *err)
+int unpacker_end_file(const struct layer_entry *e, int64_t mtime, int fd, struct error *err)
 {
     struct timespec times[2] = {{.tv_sec = mtime}, {.tv_sec = mtime}};
-    if (own(u, fd, "", e, err) < 0)
+    if (own(fd, "", e, err) < 0)
         return -1;
     if (fchmod(fd, e->mode) < 0 ||
         (e->capability &&

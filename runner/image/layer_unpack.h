@@ -18,7 +18,6 @@ struct unpacker {
         int64_t mtime;
     })
     directories;
-    bool ids_lost; // owners could not be kept: this process may use only its own id
 };
 
 int unpacker_init(struct unpacker *u, int store_dir, const char *directory,
@@ -29,8 +28,7 @@ void unpacker_done(struct unpacker *u); // accepts an all-zero one
 int unpacker_add(struct unpacker *u, const struct layer_entry *entry, int64_t mtime, int *ret_fd,
     struct error *err);
 // What a file gets once its bytes are written (a write takes setuid and capabilities away).
-int unpacker_end_file(
-    struct unpacker *u, const struct layer_entry *entry, int64_t mtime, int fd, struct error *err);
+int unpacker_end_file(const struct layer_entry *entry, int64_t mtime, int fd, struct error *err);
 // The times of directories, which making their children has changed.
 int unpacker_finish(struct unpacker *u, struct error *err);
 

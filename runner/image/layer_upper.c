@@ -134,11 +134,15 @@ static int add_entry(
         return add_link(u, dir, name, &e, err);
     if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0)) {
         e.item = LAYER_WHITEOUT;
-        return layer_writer_add(u->writer, &e, err);
+        if (layer_writer_add(u->writer, &e, err) < 0)
+            return -1;
+        return set_times(u, dir, name, err);
     }
     if (S_ISFIFO(st.st_mode)) {
         e.type = NODE_FIFO;
-        return layer_writer_add(u->writer, &e, err);
+        if (layer_writer_add(u->writer, &e, err) < 0)
+            return -1;
+        return set_times(u, dir, name, err);
     }
     return unlinkat(dir, name, 0) < 0 ? error_errno(err, "%s", path) : 0; // sockets, devices
 }

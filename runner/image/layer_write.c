@@ -65,6 +65,10 @@ struct layer_writer *layer_writer_new(struct store *store, int64_t mtime, struct
         abort();
     layer_index_init(&w->index);
     sha256_init(&w->diff);
+    if (blob_begin(store, &w->blob, err) < 0) {
+        layer_writer_free(w);
+        return NULL;
+    }
     // Names are bytes: no conversion from the locale's encoding, whatever that is.
     if (archive_write_set_format_pax_restricted(w->archive) != ARCHIVE_OK ||
         archive_write_set_options(w->archive, "pax:xattrheader=SCHILY,pax:hdrcharset=BINARY") !=
@@ -76,10 +80,6 @@ struct layer_writer *layer_writer_new(struct store *store, int64_t mtime, struct
         layer_writer_free(w);
         return NULL;
     }
-    if (blob_begin(store, &w->blob, err) < 0) {
-        layer_writer_free(w);
-        return NULL;
-    }
     return w;
 }
 
@@ -87,8 +87,8 @@ void layer_writer_free(struct layer_writer *w)
 {
     if (!w)
         return;
-    archive_write_fail(w->archive); // free() would write the end of the archive otherwise
-    archive_write_free(w->archive);
+    archive_write_free(
+        w->archive); // may still write the end of the archive, into an abandoned blob
     archive_entry_free(w->entry);
     gzip_writer_free(w->gzip);
     blob_abandon(&w->blob);

@@ -18,6 +18,8 @@
 static size_t split(char *line, char *fields[static FIELDS])
 {
     size_t n = 0;
+    for (size_t i = 0; i < FIELDS; i++)
+        fields[i] = line + strlen(line); // what is not there is empty
     for (char *p = line; n < FIELDS && p; n++) {
         fields[n] = p;
         p = strchr(p, ':');
@@ -44,8 +46,6 @@ static bool find(
         int64_t found;
         if (n > FIELD_ID && id_parse(fields[FIELD_ID], &found) &&
             (name ? strcmp(fields[0], name) == 0 : found == id)) {
-            while (n < FIELDS)
-                fields[n++] = line + length;
             *ret_line = line;
             return true;
         }

@@ -7,6 +7,9 @@
 #include "os/fd.h"
 #include "os/file.h"
 
+#define STEPS_TOLD_MAX 300
+#define STEP_TEXT_MAX  200
+
 struct build_caller {
     struct image_host *host;
     bool always;
@@ -78,12 +81,16 @@ static int read_args(const struct value *job, struct variables *args, struct err
     return 0;
 }
 
+// Cut so that the answer fits a packet, whatever the Dockerfile's size.
 static struct value *steps_of(const struct build_result *result)
 {
     struct value *list = value_list();
     vec_each (step, &result->steps) {
+        if (value_length(list) >= STEPS_TOLD_MAX)
+            break;
         struct value *v = value_map();
-        value_set_str(v, "text", step->text);
+        AUTO_FREE char *text = mem_printf("%.*s", STEP_TEXT_MAX, step->text);
+        value_set_str(v, "text", text);
         value_set_bool(v, "cached", step->cached);
         value_set_int(v, "ms", step->ms);
         value_append(list, v);

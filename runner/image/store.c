@@ -1,5 +1,6 @@
 #include "image/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -77,11 +78,25 @@ int store_open(struct store *store, const char *path, struct error *err)
     return error_wrap(err, "the image store %s", path);
 }
 
+// What an error has left behind. Others' work has other names.
+static void remove_own_work(const struct store *store)
+{
+    size_t length = strlen(store->work_id);
+    AUTO_FD int work = dir_open(store->dir, "work", NULL);
+    AUTO_FD int listed = dir_open(store->dir, "work", NULL);
+    DIR *stream = listed < 0 ? NULL : fdopendir(take_fd(listed));
+    for (struct dirent *entry; stream && (entry = readdir(stream));)
+        if (strncmp(entry->d_name, store->work_id, length) == 0)
+            dir_remove_tree(work, entry->d_name, NULL);
+    if (stream)
+        closedir(stream);
+}
+
 void store_close(struct store *store)
 {
-    if (store->work)
-        dir_remove_tree(store->dir, store->work, NULL);
-    free(store->work);
+    if (store->work_id)
+        remove_own_work(store);
+    free(store->work_id);
     fd_close(store->blobs_dir);
     fd_close(store->users_fd);
     fd_close(store->dir);
@@ -95,12 +110,11 @@ int store_sync(struct store *store, struct error *err)
 
 char *store_temporary(struct store *store)
 {
-    if (!store->work) {
+    if (!store->work_id) {
         uint64_t random = 0;
         if (getrandom(&random, sizeof random, 0) != sizeof random)
             abort();
-        store->work = mem_printf("work/%016llx", (unsigned long long)random);
-        mkdirat(store->dir, store->work, 0755);
+        store->work_id = mem_printf("%016llx", (unsigned long long)random);
     }
-    return mem_printf("%s/%u", store->work, ++store->serial);
+    return mem_printf("work/%s-%u", store->work_id, ++store->serial);
 }

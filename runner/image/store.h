@@ -8,7 +8,7 @@
 //     cache/HEX                what a step of a build gave, by the step's key
 //     pins/APP/HEX             manifests that a release of an app needs
 //     mounts/ID/               cache mounts of RUN steps
-//     work/ID/                 of a running build
+//     work/ID-N                files and directories in the making
 //     lock, users              writers of the index one after the other; who uses the store at all
 //
 // Everything is written under work/ and renamed into place, so that what has a final name is whole.
@@ -28,15 +28,15 @@ struct store {
     int dir;
     int users_fd; // holds a shared lock as long as the store is open
     int blobs_dir;
-    char *work; // "work/ID", made at the first need
+    char *work_id; // chosen at the first need; NULL: nothing was made
     unsigned serial;
 };
 
 // Opens it, making what is missing. Leftovers of dead processes go when nobody else is using it.
 int store_open(struct store *store, const char *path, struct error *err);
-void store_close(struct store *store); // accepts an all-zero one; removes its own work directory
+void store_close(struct store *store); // removes what is left of its own below work/
 DEFINE_AUTO(store, struct store, store_close)
-// A name below work/ that nobody else uses, "work/ID/7"; nothing is made there. The caller's.
+// A name below work/ that nobody else uses, "work/ID-7"; nothing is made there. The caller's.
 char *store_temporary(struct store *store);
 // Becomes the only user: 1; 0 when there are others; -1 with *err.
 int store_alone(struct store *store, struct error *err);

@@ -53,7 +53,8 @@ int tree_read(struct tree *tree, struct node *directory, struct error *err); // 
 
 // A new child, or the old one emptied when the name exists: a plain file until the caller says
 // otherwise.
-struct node *node_add(struct node *directory, const char *name, size_t length);
+struct node *node_add(struct node *directory, const char *name, size_t length)
+    __attribute__((returns_nonnull));
 void node_remove(struct node *node);      // from its parent, with all below it
 char *node_path(const struct node *node); // "usr/bin/x"; "" for the root; the caller's
 

@@ -53,8 +53,8 @@ void image_worker_file(struct image_worker *w, const char *path, mode_t mode, co
 
 void image_worker_busybox(struct image_worker *w, const char *path)
 {
-    static const char *const names[] = {
-        "sh", "cat", "echo", "mkdir", "rm", "ln", "id", "ls", "env", "touch", "chmod", "mv", "pwd"};
+    static const char *const names[] = {"sh", "cat", "echo", "mkdir", "rm", "ln", "id", "ls", "env",
+        "touch", "chmod", "mv", "pwd", "test"};
     AUTO_FREE char *bin = mem_printf("%s/%s/bin", w->context, path);
     AUTO_FREE char *passwd = mem_printf("%s/etc/passwd", path);
     AUTO_FREE char *group = mem_printf("%s/etc/group", path);
@@ -125,7 +125,7 @@ static void on_closed(struct rpc *rpc, const struct error *why)
     loop_stop(run->loop);
 }
 
-static pid_t start_role(int fd)
+static pid_t start_role(int fd, const char *failpoint)
 {
     char self[4096] = {0};
     assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
@@ -135,6 +135,8 @@ static pid_t start_role(int fd)
     if (pid)
         return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (failpoint)
+        setenv("DAVIT_FAILPOINT", failpoint, 1);
     if (fd == ROLE_SOCKET_FD)
         fcntl(fd, F_SETFD, 0);
     else
@@ -153,7 +155,7 @@ struct value *image_worker_job(struct image_worker *w, struct value *job, struct
     value_set_str(job, "context", w->context);
     if (ipc_pair(pair, err) < 0)
         fail_msg("socketpair");
-    pid_t pid = start_role(pair[1]);
+    pid_t pid = start_role(pair[1], w->failpoint);
     close(pair[1]);
     struct rpc *rpc = rpc_serve(run.loop, pair[0], methods, 1, on_closed, &run, err);
     assert_non_null(rpc);
@@ -162,6 +164,10 @@ struct value *image_worker_job(struct image_worker *w, struct value *job, struct
     loop_free(run.loop);
     value_free(job);
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (w->failpoint && WIFSIGNALED(status)) {
+        error_set(err, ERR_CANCELLED, "killed at %s", w->failpoint);
+        return NULL;
+    }
     if (!WIFEXITED(status) || !run.end)
         fail_msg("davit-image died: status %x, log: %s", (unsigned)status, w->log.data);
     struct value *result = value_get(run.end, "result");

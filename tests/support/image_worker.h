@@ -12,6 +12,8 @@ struct image_worker {
     char *store, *context;     // directories
     struct value *credentials; // {registry: {username, password}}; may be NULL
     struct str log;            // lines, and the output of RUN steps
+    const char *failpoint;     // DAVIT_FAILPOINT of the next jobs; NULL: none. A job that it
+                               // kills ends in ERR_CANCELLED
     unsigned spawned;          // RUN steps that were asked for
     struct value *last_spawn;  // the parameters of the last one
 };
