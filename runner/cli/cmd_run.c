@@ -6,7 +6,6 @@
 #include "cli/context.h"
 #include "cli/view.h"
 #include "engine/run.h"
-#include "engine/secrets.h"
 #include "os/clock.h"
 #include "os/fd.h"
 
@@ -80,18 +79,14 @@ static int work(struct cli *cli, const struct run_command *command, struct error
 {
     AUTO(cli_context) struct cli_context context = {0};
     AUTO(value) struct value *order = NULL;
-    AUTO(strv) struct strv names = {0}, values = {0};
     if (cli_context_init(&context, cli, CLI_DATABASE, err) < 0 || read_order(&order, err) < 0)
         return -1;
     launcher_inherit_programs(&context.launcher, (int)value_get_int(order, "programs", 0));
-    if (secrets_read(value_get(order, "secrets"), &names, &values, err) < 0)
-        return -1;
     struct run_options given = {
         .live_fd = -1,
         .grace_ms = RUN_GRACE_MS,
         .default_branch = value_get_str(order, "default_branch"),
-        .secret_names = &names,
-        .secret_values = &values,
+        .secret_files = value_get(order, "secrets"),
     };
     AUTO(run_files) struct run_files files = {0};
     struct run *run = run_of_queue(&context.launcher, context.db, command->id, &given, &files, err);

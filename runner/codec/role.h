@@ -4,18 +4,17 @@
 // A role is launched sandboxed with one socket to its worker. It asks for its job, does it, and
 // reports:
 //
-//     job   {}                      → the job, as the role documents it, with descriptors
-//     log   {line}                  → a line of output of the stage
-//     done  {result} or {error}     → the end; the worker then waits for the role to exit
+//     job   {}                   the job, as the role documents it, with descriptors
+//     log   {line}               a line of output of the stage
+//     done  {result} or {error}  the end; the worker then waits for the role to exit
 //
-// Of what only the worker can do, a role asks as far as the worker's table lets that role:
+// Of what only the worker can do, a role asks as far as the worker's table (engine/broker.c) lets
+// that role:
 //
-//     spawn          image   a RUN step: see engine/broker.h     → {status: exit code, signal}
-//     mount_layers   image   {layers: [directory, …]}            → a detached read-only mount of
-//     them, top first credentials    image   {registry: "host:port"}             → {username,
-//     password}, or {} for none connect_agent  deploy  {app}                               → a
-//     connected socket of the app's agent journal        deploy  {event, …} → on disk before it
-//     answers
+//     image   spawn {…}                 a RUN step, see image/role.h: {exit} or {signal}
+//     image   credentials {registry}    {username, password}, or {} where there are none
+//     deploy  connect_agent {app}       a connected socket of the app's agent
+//     deploy  journal {event, …}        on disk before it answers
 #pragma once
 
 #include "codec/rpc.h"

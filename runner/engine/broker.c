@@ -9,7 +9,6 @@
 #include "engine/role_private.h"
 #include "os/fd.h"
 #include "os/file.h"
-#include "sandbox/layers.h"
 
 static struct role *role_of(struct rpc *rpc)
 {
@@ -129,24 +128,6 @@ static int store_layers(
         strv_push_take(ret, path);
     }
     return 0;
-}
-
-static void mount_layers(struct rpc *rpc, int64_t id, struct value *params, struct ipc_fds *fds)
-{
-    (void)fds;
-    struct error err = {0};
-    AUTO(strv) struct strv layers = {0};
-    AUTO_FD int mount = -1;
-    if (store_layers(role_of(rpc), params, &layers, &err) == 0) {
-        if (layers.length)
-            mount = sandbox_mount_layers(&layers, &err);
-        else
-            error_set(&err, ERR_PROTOCOL, "no layers to mount");
-    }
-    if (mount < 0)
-        rpc_fail(rpc, id, &err);
-    else
-        rpc_reply(rpc, id, NULL, &mount, 1);
 }
 
 // --- RUN steps ---
@@ -338,7 +319,6 @@ const struct rpc_method broker_methods[] = {
     {"log", ALL, take_log},
     {"done", ALL, take_done},
     {"spawn", MAY(PROGRAM_IMAGE), spawn_step},
-    {"mount_layers", MAY(PROGRAM_IMAGE), mount_layers},
     {"credentials", MAY(PROGRAM_IMAGE), give_credentials},
     {"connect_agent", MAY(PROGRAM_DEPLOY), connect_agent},
     {"journal", MAY(PROGRAM_DEPLOY), write_journal},

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/expand.h"
+#include "engine/secrets.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/file.h"
@@ -102,14 +103,17 @@ static int read_pipeline(struct run *run, int directory, bool callers_environmen
     mem_replace(&run->record.pipeline, run->pipeline->name);
     const char *rule;
     run->record.trusted = context_trusted(&run->context, &rule);
+    AUTO(strv) struct strv names = {0}, values = {0};
+    if (secrets_read(run->options.secret_files, &names, &values, err) < 0)
+        return -1;
     struct expander expander = {.context = &run->context, .checkout = -1};
     const struct expr_lookup lookup = expander_lookup(&expander);
     struct env_sources sources = {
         .lookup = &lookup,
         .dotenv = &run->dotenv,
         .caller = callers_environment ? environ : NULL,
-        .secret_names = run->options.secret_names,
-        .secret_values = run->options.secret_values,
+        .secret_names = &names,
+        .secret_values = &values,
     };
     return plan_make(run->pipeline, &run->context, &sources, &run->plan, diags);
 }
@@ -126,6 +130,12 @@ int load_checkout(struct run *run, struct diag_list *diags, struct error *err)
         return error_wrap(err, "%s", top);
     mem_replace(&run->checkout, here);
     run->checkout_foreign = true;
+    AUTO_FREE char *below = path_join(here, "");
+    if (run->db && text_starts(run->launcher->state->path, below))
+        return error_set(err, ERR_CONFIG,
+            "davit's state (%s) lies in the checkout: name another place with --state or "
+            "DAVIT_STATE",
+            run->launcher->state->path);
     AUTO_FD int dir = dir_open(AT_FDCWD, here, err);
     if (dir < 0)
         return -1;

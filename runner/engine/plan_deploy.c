@@ -32,6 +32,8 @@ static int make_rollout(
     static const struct target_caps local = {.weight = WEIGHT_EXACT};
     if (release_from_section(stage->deploy, &to, err) < 0)
         return -1;
+    to.run = mem_strdup("plan");
+    to.who = mem_strdup("plan");
     bool any = read_live(state, to.app, &live);
     to.revision = any ? live.revision + 1 : 1;
     to.slot = any && to.strategy.kind == STRATEGY_BLUE_GREEN ? slot_other(live.slot) : live.slot;

@@ -151,8 +151,10 @@ static void finish(struct run *run, enum status status, int exit_code, const cha
 
 void run_abandon(struct run *run, enum status status, const char *reason)
 {
+    runs_describe(run->db, &run->record, NULL);
     AUTO_FREE char *text = mask_text(&run->mask, reason);
-    enum exit_code code = status == STATUS_FAILURE     ? EXIT_USAGE
+    enum exit_code code = status == STATUS_SKIPPED     ? EXIT_OK
+                          : status == STATUS_FAILURE   ? EXIT_USAGE
                           : status == STATUS_CANCELLED ? EXIT_CANCELLED
                                                        : EXIT_RUNNER;
     output_note(&run->own, "%s: %s", status_name(status), text);
@@ -315,7 +317,10 @@ static void on_cloned(void *arg, const struct role_result *result)
         cloned = value_share(result->result);
     role_free(take_ptr(run->git));
     if (cloned && load_cloned(run, cloned, &diags, &err) == 0 && !diags.errors) {
-        run_begin_stages(run);
+        if (trigger_matches(&run->pipeline->on, run->record.branch, run->record.tag))
+            run_begin_stages(run);
+        else
+            run_abandon(run, STATUS_SKIPPED, "the pipeline's `on` does not ask for this push");
         return;
     }
     log_diagnostics(run, &diags);

@@ -16,10 +16,9 @@ struct run_options {
     const char *directory; // the checkout; NULL: here. Not for a queued run
     const char *dotenv;    // NULL: `.env` beside the pipeline file, if it is there
     const char *who, *why;
-    const char *default_branch; // of a queued run's repository; NULL: unknown
-    const struct strv *secret_names,
-        *secret_values; // from files that server.yaml names; may be NULL
-    int live_fd;        // where output is shown; -1: nowhere
+    const char *default_branch;       // of a queued run's repository; NULL: unknown
+    const struct value *secret_files; // {NAME: path}, of server.yaml; NULL: none
+    int live_fd;                      // where output is shown; -1: nowhere
     bool color;
     int64_t grace_ms; // between TERM and KILL
 };

@@ -41,7 +41,7 @@ int settle_run(struct launcher *launcher, struct db *db, int64_t run_id, settle_
     AUTO(stage_list) struct stage_list stages = {0};
     if (runs_get(db, run_id, &run, err) < 0)
         return -1;
-    if (run.status != STATUS_RUNNING)
+    if (status_ended(run.status))
         return 0;
     log_warning("run %lld: %s", (long long)run_id, reason);
     int64_t now = clock_unix_ms();

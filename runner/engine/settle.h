@@ -8,7 +8,7 @@
 // An app whose rollout the dead worker was driving: it can be resumed from what the target says.
 typedef void settle_app_fn(void *arg, const char *app);
 
-// Records a run that is still RUNNING by the journal as an error, and removes what its worker left
+// Records a run that has not ended by the journal as an error, and removes what its worker left
 // on this machine.
 int settle_run(struct launcher *launcher, struct db *db, int64_t run_id, settle_app_fn *app,
     void *arg, struct error *err);

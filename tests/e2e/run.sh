@@ -1,0 +1,216 @@
+#!/bin/bash
+# `davit run`, `validate`, `plan`, `runs`, `show`, `logs`: pipelines on a checkout.
+. "${BASH_SOURCE[0]%/*}/lib.sh"
+
+test_a_pipeline_runs_in_the_order_of_its_needs_and_hands_artifacts_on() {
+    cat >.davit.yaml <<'EOF'
+name: order
+stages:
+  last: {needs: [middle], run: "cat out/a out/b; test ! -e secret.tmp"}
+  first: {needs: [], run: "mkdir out; echo A >out/a; touch secret.tmp", artifacts: [out/]}
+  middle: {needs: [first], run: "echo B >out/b", artifacts: ["out/*"]}
+EOF
+    expect 0 davit run
+    contains 'last   | A' 'last   | B' 'success in'
+    test ! -e out || fail "the checkout was written"
+    expect 0 davit show 1
+    contains 'first   success' 'middle  success' 'last    success'
+}
+
+test_the_stage_sees_the_checkout_as_it_is_and_who_runs_it() {
+    new_repository
+    cd "$here/work"
+    cat >.davit.yaml <<'EOF'
+name: git
+stages:
+  a: {run: 'echo "$CI_COMMIT_SHA $CI_COMMIT_BRANCH $CI_PIPELINE_EVENT"; cat uncommitted'}
+EOF
+    commit one
+    echo here >uncommitted
+    expect 0 davit run
+    contains "$(git rev-parse HEAD) main manual" 'a | here'
+    expect 0 davit plan
+    contains 'with uncommitted changes'
+}
+
+test_a_failure_names_its_stage_and_skips_what_needs_it() {
+    cat >.davit.yaml <<'EOF'
+name: fails
+stages:
+  a: {run: "echo before; false | true; echo not reached"}
+  b: {needs: [a], run: echo never}
+  cleanup: {needs: [], when: {status: [failure]}, run: echo cleaning}
+EOF
+    expect 1 davit run
+    contains 'failure: exit 1' 'b is skipped: a failed' 'cleanup | cleaning' 'run 1: failure'
+    lacks 'not reached' 'never'
+    expect 0 davit runs -o json
+    [[ $(jq -r '.[0].reason' <<<"$output") == "a: exit 1"* ]] || fail "$output"
+}
+
+test_a_timeout_ends_everything_and_exits_124() {
+    cat >.davit.yaml <<'EOF'
+name: slow
+stages:
+  a: {run: "trap '' TERM; setsid sleep 4321 & sleep 4321", timeout: 1s}
+EOF
+    expect 124 timeout 60 davit run
+    contains 'timeout after 1s'
+    gone 'sleep 4321' || fail "a process survived"
+}
+
+test_a_cancelled_run_leaves_nobody_and_exits_130() {
+    cat >.davit.yaml <<'EOF'
+name: cancel
+stages:
+  a: {run: "setsid sleep 4322 & sleep 4322"}
+  b: {needs: [a], run: echo never}
+EOF
+    davit run >log 2>&1 &
+    local pid=$! status=0
+    until_true 20 pgrep -f 'sleep 4322'
+    kill -INT "$pid"
+    wait "$pid" || status=$?
+    ((status == 130)) || fail "exit $status: $(cat log)"
+    gone 'sleep 4322' || fail "a process survived"
+    expect 0 davit show 1
+    contains 'cancelled' 'b  skipped'
+}
+
+test_a_killed_runner_leaves_nobody_and_its_run_is_an_error() {
+    cat >.davit.yaml <<'EOF'
+name: killed
+stages:
+  a: {run: "setsid sleep 4323 & sleep 4323"}
+EOF
+    davit run >log 2>&1 &
+    local pid=$!
+    until_true 20 pgrep -f 'sleep 4323'
+    kill -KILL "$pid"
+    wait "$pid" 2>/dev/null || :
+    until_true 10 gone 'sleep 4323'
+    expect 0 davit show 1
+    contains 'error: its worker died' 'a  error'
+    [[ -z $(find "$DAVIT_STATE/runs/1" -name upper) ]] || fail "its workspace was left"
+}
+
+test_values_are_checked_before_anything_starts() {
+    cat >.davit.yaml <<'EOF'
+name: env
+env:
+  API_TIMEOUT: {type: int, required: true}
+  PORT: {type: port, default: 8080}
+  TOKEN: {required: true, secret: true}
+stages:
+  a: {run: 'echo "$API_TIMEOUT $PORT ${TOKEN:-none}"'}
+  b: {run: 'echo "token $TOKEN"', secrets: [TOKEN]}
+EOF
+    echo 'API_TIMEOUT=30s' >.env
+    expect 2 davit run
+    contains '.env:1:13: error: API_TIMEOUT' 'TOKEN'
+    lacks 'run 1'
+    echo 'API_TIMEOUT=30' >.env
+    PORT=9 TOKEN=hunter2hunter2 expect 0 davit run
+    contains 'a | 30 9 none' 'b | token ***'
+    lacks hunter2
+    ! grep -r hunter2 "$DAVIT_STATE" || fail "the secret is on disk"
+    TOKEN=hunter2hunter2 expect 0 davit plan
+    contains 'TOKEN=***'
+    lacks hunter2
+}
+
+test_every_mistake_is_reported_at_once_with_its_place() {
+    cat >.davit.yaml <<'EOF'
+name: bad
+stages:
+  a: {neds: [b], run: x}
+  b: {needs: [c], run: x}
+  c: {needs: [b], run: x}
+  d: {run: x, timeout: soon}
+EOF
+    expect 2 davit validate
+    contains '.davit.yaml:3:7: error:' 'did you mean "needs"?' 'b → c → b' '.davit.yaml:6:24: error:'
+}
+
+test_a_plan_says_why_and_changes_nothing() {
+    cat >.davit.yaml <<'EOF'
+name: plan
+stages:
+  a: {run: x}
+  b: {run: x, when: {branch: main}}
+  d: {deploy: {app: x, image: "localhost:5000/x:1", instances: 3, listen: 127.0.0.1:18099, ports: {PORT: http}, strategy: blue-green}}
+EOF
+    expect 0 davit plan
+    contains '1. a (run) runs:' '2. b (run) skipped: no item of `when` matches manual' 'own user, mount, pid' 'scale new to 3'
+    test ! -e "$DAVIT_STATE" || fail "the plan made a state directory"
+    expect 0 davit plan -o json
+    [[ $(jq -r '.stages[1].selected' <<<"$output") == false ]] || fail "$output"
+}
+
+test_a_cache_is_kept_by_key_and_only_from_success() {
+    cat >.davit.yaml <<'EOF'
+name: cache
+stages:
+  a:
+    cache: {paths: [/cache, inside], key: "k-${{ hashFiles('lock') }}"}
+    run: |
+      ls /cache inside
+      echo kept >/cache/file; echo too >inside/file
+      test ! -e fail
+EOF
+    echo 1 >lock
+    touch fail
+    expect 1 davit run
+    rm fail
+    expect 0 davit run
+    contains 'cache: empty'
+    expect 0 davit run
+    contains 'cache: found' 'a | file'
+    echo 2 >lock
+    expect 0 davit run
+    contains 'cache: empty'
+    test ! -e inside || fail "the checkout was written"
+}
+
+test_a_cache_is_used_by_one_stage_at_a_time() {
+    cat >.davit.yaml <<'EOF'
+name: lock
+stages:
+  a: {needs: [], cache: {paths: [/c], key: k}, run: "mkdir /c/held; sleep 0.3; rmdir /c/held"}
+  b: {needs: [], cache: {paths: [/c], key: k}, run: "mkdir /c/held; sleep 0.3; rmdir /c/held"}
+EOF
+    expect 0 davit run
+    expect 0 davit run
+}
+
+test_stages_run_without_privileges_too() {
+    cat >.davit.yaml <<'EOF'
+name: plain
+stages:
+  a: {run: "id -u; mkdir o; echo x >o/f", artifacts: [o]}
+  b: {needs: [a], run: cat o/f}
+EOF
+    chmod a+rx "$here"
+    mkdir "$here/nobody"
+    chown nobody "$here/nobody"
+    expect 0 setpriv --reuid=65534 --regid=65534 --clear-groups env DAVIT_STATE="$here/nobody/state" HOME="$here/nobody" davit run
+    contains 'a | 0' 'b | x' success
+}
+
+test_an_artifact_that_was_not_made_fails_the_stage() {
+    printf 'name: x\nstages:\n  a: {run: "true", artifacts: [dist/app]}\n' >.davit.yaml
+    expect 1 davit run
+    contains 'artifact dist/app was not made by the stage'
+}
+
+test_usage_mistakes_exit_2_with_a_hint() {
+    expect 2 davit rnu
+    contains 'did you mean "run"?'
+    expect 2 davit run --direktory x
+    contains 'did you mean --directory?'
+    expect 2 davit show x
+    expect 2 davit run
+    contains '.davit.yaml'
+}
+
+run_tests "$@"
