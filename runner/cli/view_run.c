@@ -15,11 +15,15 @@ void view_diagnostics(struct diag_list *diags)
     fwrite(text.data, 1, text.length, stderr);
 }
 
+// For people, and exactly: "started" and "started_unix_ms".
 static void set_time(struct value *v, const char *key, int64_t unix_ms)
 {
     char text[CLOCK_TEXT_MAX];
-    if (unix_ms)
-        value_set_str(v, key, clock_print(unix_ms, text));
+    if (!unix_ms)
+        return;
+    AUTO_FREE char *exact = mem_printf("%s_unix_ms", key);
+    value_set_str(v, key, clock_print(unix_ms, text));
+    value_set_int(v, exact, unix_ms);
 }
 
 static struct value *view_stage(const struct stage_record *stage)
