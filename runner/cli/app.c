@@ -11,7 +11,7 @@
 #include "os/fd.h"
 #include "os/file.h"
 
-#define ABORT_GRACE_MS 10000
+#define ABORT_GRACE_MS 900000 // a rollout that is told to stop goes back first
 
 int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool start_agent,
     struct value **ret, struct error *err)

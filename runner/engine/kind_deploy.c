@@ -8,6 +8,9 @@
 #include "os/clock.h"
 #include "os/fd.h"
 
+// A rollout that is told to stop goes back first: traffic, then capacity. That takes what it takes.
+#define DEPLOY_GRACE_MS 900000
+
 #define DEPLOY_ATTEMPTS 3 // a deploy role that a signal killed goes on from where it was
 
 static int start_deploy(struct stage_run *s, const char *op, struct error *err);
@@ -19,7 +22,7 @@ static void report(struct stage_run *s, const struct value *result)
         output_note(&s->output, "%s", value_text(value_at(lines, i)));
 }
 
-static void end(struct stage_run *s, const struct value *result)
+static void end(struct stage_run *s, const struct value *result, enum child_end how_it_ended)
 {
     const char *outcome = value_get_str(result, "outcome");
     const char *reason = value_get_str(result, "reason");
@@ -33,7 +36,10 @@ static void end(struct stage_run *s, const struct value *result)
     }
     AUTO_FREE char *why = mem_printf("%s%s%s", outcome, reason ? ": " : "", reason ? reason : "");
     bool fine = how->status == STATUS_SUCCESS;
-    stage_end(s, how->status, (int)how->exit_code, fine ? NULL : why);
+    if (how_it_ended == CHILD_TIMED_OUT && !fine)
+        stage_end(s, STATUS_TIMEOUT, EXIT_TIMED_OUT, why);
+    else
+        stage_end(s, how->status, (int)how->exit_code, fine ? NULL : why);
 }
 
 static void on_deployed(void *arg, const struct role_result *result)
@@ -42,8 +48,9 @@ static void on_deployed(void *arg, const struct role_result *result)
     struct error err = {0};
     if (!result->error) {
         AUTO(value) struct value *copy = value_share(result->result);
+        enum child_end how_it_ended = result->end;
         role_free(take_ptr(s->role));
-        end(s, copy);
+        end(s, copy, how_it_ended);
         return;
     }
     err = *result->error;
@@ -111,7 +118,7 @@ static int start_deploy(struct stage_run *s, const char *op, struct error *err)
         .job_fd = secrets,
         .network = SANDBOX_NETWORK_HOST, // its gates reach the instances
         .timeout_ms = stage->timeout_ms,
-        .grace_ms = run->options.grace_ms,
+        .grace_ms = DEPLOY_GRACE_MS,
         .output = &s->output,
         .mask = &run->mask,
         .start_agent = true,

@@ -33,8 +33,7 @@ static void on_ended(void *arg, const struct child_result *end)
 {
     struct role *role = arg;
     bool spoke = role->failed || role->result;
-    bool cut = end->end == CHILD_TIMED_OUT || end->end == CHILD_WAS_CANCELLED;
-    if (!role->result || cut)
+    if (!role->result) // one that was asked to end may still have had something to say
         explain_end(role, end);
     role->spec.ended(role->spec.arg, &(struct role_result){
                                          .result = role->failed ? NULL : role->result,
