@@ -31,6 +31,7 @@ struct repository {
     bool again;
     struct loop_timer poll;
     char *default_branch;
+    bool listed; // at least once since we started: from now on a push is an event
 };
 
 struct repository *repository_new(struct launcher *launcher, struct db *db,
@@ -190,6 +191,9 @@ static void on_listed(void *arg, const struct role_result *result)
         mem_replace(&r->default_branch,
             head && strncmp(head, heads, strlen(heads)) == 0 ? head + strlen(heads) : NULL);
         status = take_listing(r, &listing, &err);
+        if (status == 0 && !r->listed)
+            log_info("watching %s: %zu refs", r->config->path, listing.items.length);
+        r->listed |= status == 0;
     }
     if (status < 0)
         log_warning("%s: %s", r->config->path, err.message);

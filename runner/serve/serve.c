@@ -169,8 +169,6 @@ int serve_run(struct serve *s, struct error *err)
     static const int signals[] = {SIGTERM, SIGINT};
     if (loop_signals(s->launcher->loop, signals, ARRAY_LEN(signals), on_signal, s, err) < 0)
         return -1;
-    log_info("watching %zu repositor%s", s->repositories.length,
-        s->repositories.length == 1 ? "y" : "ies");
     advance(s);
     return loop_run(s->launcher->loop, err);
 }
