@@ -1,18 +1,20 @@
 #include "deploy/target.h"
 
-static const char *const instance_state_names[] = {
+const char *const instance_state_names[] = {
     [INSTANCE_STARTING] = "starting",
     [INSTANCE_READY] = "ready",
     [INSTANCE_DRAINING] = "draining",
     [INSTANCE_DOWN] = "down",
+    NULL,
 };
 
-static const char *const phase_names[] = {
+const char *const phase_names[] = {
     [PHASE_NONE] = "none",
     [PHASE_FORWARD] = "forward",
     [PHASE_BACK] = "back",
     [PHASE_SETTLE_OLD] = "settle on old",
     [PHASE_SETTLE_NEW] = "settle on new",
+    NULL,
 };
 
 const char *const outcome_names[] = {

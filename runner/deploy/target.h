@@ -27,7 +27,8 @@ enum instance_state {
     INSTANCE_DRAINING, // has left the traffic
     INSTANCE_DOWN,     // has ended and waits for its restart (back-off)
 };
-const char *instance_state_name(enum instance_state state); // "starting", …
+extern const char *const instance_state_names[]; // "starting", …; ends with NULL
+const char *instance_state_name(enum instance_state state);
 
 struct instance {
     enum instance_state state;
@@ -60,7 +61,9 @@ struct set_state {
 // SETTLE: even going back failed, or there was nothing to go back to; the set that can serve gets
 // the traffic and becomes all there is.
 enum phase { PHASE_NONE, PHASE_FORWARD, PHASE_BACK, PHASE_SETTLE_OLD, PHASE_SETTLE_NEW };
-const char *phase_name(enum phase phase); // "none", "forward", "back", "settle on old", …
+extern const char
+    *const phase_names[]; // "none", "forward", "back", "settle on old", …; ends with NULL
+const char *phase_name(enum phase phase);
 
 // Where a rollout stands. Stored with the target before each act.
 struct position {
