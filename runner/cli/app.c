@@ -13,7 +13,7 @@
 
 #define ABORT_GRACE_MS 900000 // a rollout that is told to stop goes back first
 
-int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool start_agent,
+int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool drives,
     struct value **ret, struct error *err)
 {
     AUTO(cli_context) struct cli_context context = {0};
@@ -38,7 +38,7 @@ int app_call(struct cli *cli, const char *op, const char *app, struct value *job
         .grace_ms = ABORT_GRACE_MS,
         .output = &output,
         .mask = &mask,
-        .start_agent = start_agent,
+        .heeds = drives,
     };
     int status = role_do(&context.launcher, &spec, ret, err);
     output_end(&output);

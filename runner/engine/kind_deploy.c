@@ -101,7 +101,8 @@ static int start_deploy(struct stage_run *s, const char *op, struct error *err)
     value_set_str(job, "app", value_get_str(stage->deploy, "app"));
     value_set(job, "spec", value_copy(stage->deploy));
     value_set(job, "image", value_copy(s->image));
-    value_set_str(job, "commit", run->record.commit);
+    // A tree with changes of its own is not what the commit says: nobody is to judge it by that.
+    value_set_str(job, "commit", run->context.dirty ? "" : run->record.commit);
     value_set_str(job, "message", run->record.message);
     value_set_str(job, "who", run->record.who);
     value_set_str(job, "why", run->record.why);
@@ -121,7 +122,7 @@ static int start_deploy(struct stage_run *s, const char *op, struct error *err)
         .grace_ms = DEPLOY_GRACE_MS,
         .output = &s->output,
         .mask = &run->mask,
-        .start_agent = true,
+        .new_app = true,
         .journal = journal,
         .ended = on_deployed,
         .arg = s,

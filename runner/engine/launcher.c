@@ -138,12 +138,12 @@ static int start_agent(struct launcher *l, const char *app, struct error *err)
     return 0;
 }
 
-int launcher_connect_agent(struct launcher *l, const char *app, bool start, struct error *err)
+int launcher_connect_agent(struct launcher *l, const char *app, bool make, struct error *err)
 {
     if (!path_component_ok(app))
         return error_set(err, ERR_USAGE, "\"%s\" is not an app's name", app);
     AUTO_FREE char *path = mem_printf("apps/%s", app);
-    if (start && dir_make(l->state->dir, path, 0711, err) < 0)
+    if (make && dir_make(l->state->dir, path, 0711, err) < 0)
         return -1;
     AUTO_FD int dir = dir_open(l->state->dir, path, err);
     if (dir < 0) {
@@ -153,7 +153,7 @@ int launcher_connect_agent(struct launcher *l, const char *app, bool start, stru
     }
     struct error why = {0};
     int fd = ipc_connect(dir, AGENT_SOCKET, &why);
-    if (fd < 0 && why.kind == ERR_NOT_FOUND && start) {
+    if (fd < 0 && why.kind == ERR_NOT_FOUND) {
         if (start_agent(l, app, err) < 0)
             return -1;
         fd = ipc_connect(dir, AGENT_SOCKET, &why);

@@ -38,6 +38,6 @@ void launcher_inherit_programs(struct launcher *l, int first);
 // Makes a directory (and what is missing above it) whose files sandboxes own.
 int launcher_make_owned(const struct launcher *l, const char *path, struct error *err);
 
-// A connection to an app's agent, starting the agent when it does not run and `start` says so. fd,
-// or -1 (ERR_NOT_FOUND when there is no such app here, or nobody answers and start is false).
-int launcher_connect_agent(struct launcher *l, const char *app, bool start, struct error *err);
+// A connection to an app's agent, which is started when it does not run. An app that is not here
+// yet is made if `make` says so. fd, or -1 (ERR_NOT_FOUND when there is no such app here).
+int launcher_connect_agent(struct launcher *l, const char *app, bool make, struct error *err);

@@ -1,6 +1,7 @@
 #include "engine/role.h"
 
 #include <fcntl.h>
+#include <signal.h>
 
 #include <stdlib.h>
 
@@ -125,6 +126,7 @@ fail:
 
 struct waiting {
     struct loop *loop;
+    struct role *role;
     struct value *result;
     struct error error;
     bool failed;
@@ -141,6 +143,20 @@ static void on_awaited(void *arg, const struct role_result *result)
     loop_stop(w->loop);
 }
 
+static void on_signal(void *arg, int signal)
+{
+    (void)signal;
+    struct waiting *w = arg;
+    if (w->role)
+        role_cancel(w->role);
+}
+
+static int heed_signals(struct waiting *w, struct error *err)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    return loop_signals(w->loop, signals, ARRAY_LEN(signals), on_signal, w, err);
+}
+
 int role_do(struct launcher *launcher, const struct role_spec *spec, struct value **ret_result,
     struct error *err)
 {
@@ -148,11 +164,13 @@ int role_do(struct launcher *launcher, const struct role_spec *spec, struct valu
     struct role_spec copy = *spec;
     copy.ended = on_awaited;
     copy.arg = &w;
-    struct role *role = role_start(launcher, &copy, err);
-    if (!role)
+    if (spec->heeds && heed_signals(&w, err) < 0)
+        return -1;
+    w.role = role_start(launcher, &copy, err);
+    if (!w.role)
         return -1;
     int status = loop_run(launcher->loop, err);
-    role_free(role);
+    role_free(take_ptr(w.role));
     if (status < 0)
         return -1;
     if (w.failed) {
