@@ -94,9 +94,8 @@ int launcher_make_owned(const struct launcher *l, const char *path, struct error
     return 0;
 }
 
-// Starts the agent of an app as a process of its own and waits until it listens: it writes a byte
-// to descriptor 4.
-static int start_agent(struct launcher *l, const char *app, struct error *err)
+int launcher_start_agent(
+    struct launcher *l, const char *app, int *ret_pidfd, int *ret_ready_fd, struct error *err)
 {
     int program = launcher_program(l, PROGRAM_AGENT, err);
     int ready[2];
@@ -126,8 +125,19 @@ static int start_agent(struct launcher *l, const char *app, struct error *err)
     fd_close(ready[1]);
     if (status < 0)
         return -1;
+    *ret_pidfd = take_fd(child.pidfd);
+    *ret_ready_fd = take_fd(ready_fd);
     sandbox_release(&child);
+    return 0;
+}
+
+static int start_and_wait(struct launcher *l, const char *app, struct error *err)
+{
+    AUTO_FD int pidfd = -1;
+    AUTO_FD int ready_fd = -1;
     char byte;
+    if (launcher_start_agent(l, app, &pidfd, &ready_fd, err) < 0)
+        return -1;
     struct pollfd poller = {.fd = ready_fd, .events = POLLIN};
     if (poll(&poller, 1, AGENT_READY_MS) <= 0)
         return error_set(err, ERR_TIMEOUT, "the agent of %s does not answer", app);
@@ -154,7 +164,7 @@ int launcher_connect_agent(struct launcher *l, const char *app, bool start, stru
     struct error why = {0};
     int fd = ipc_connect(dir, AGENT_SOCKET, &why);
     if (fd < 0 && why.kind == ERR_NOT_FOUND && start) {
-        if (start_agent(l, app, err) < 0)
+        if (start_and_wait(l, app, err) < 0)
             return -1;
         fd = ipc_connect(dir, AGENT_SOCKET, &why);
     }
