@@ -7,8 +7,9 @@
 // operations (codec/rpc.h):
 //
 // clang-format off
-//   claim {run, who, preempt} → {epoch}     held until the connection closes; ERR_CONFLICT, naming
-//                                           who, when another connection holds it
+//   claim {run, who, preempt, epoch?} → {epoch}   held until the connection closes; ERR_CONFLICT,
+//                                           naming who, when another connection holds it. With
+//                                           epoch: takes up that claim again, if nobody came since
 //   begin {epoch, rollout} → {}             as of rollout_to_value()
 //   observe {} → a snapshot                 as of wire.h
 //   write {epoch, run, seen_turns, seen_step, position, step?} → {}
@@ -16,10 +17,11 @@
 //   put {epoch, record, secrets_of?: REV} and a descriptor, a JSON map of the secrets (none with
 //       secrets_of: that release's once more) → {revision}
 //   releases {} → a descriptor              a JSON list, newest first
-//   refused {} → {refused: [{commit, reason, release, unix_ms}]}
+//   refused {} → a descriptor               a JSON list: [{commit, reason, release, unix_ms}]
 //   refuse {commit, reason} → {}
 //   allow {commit} → {}                     a unique prefix is enough
-//   request {what: "abort"|"promote", who} → {}   ERR_CONFLICT when no rollout is under way
+//   request {what: "abort"|"promote", who} → {driven}   ERR_CONFLICT when no rollout is under
+//                                           way; driven: somebody holds the claim
 //   explain {release} → {text}
 //   logs {release} → a descriptor           all that its instances have logged
 //   down {epoch} → {}                       all is drained, ended and removed; then the agent ends
@@ -28,6 +30,6 @@
 // and one notice, to every connection: "changed" {}: another observe may show something else.
 #pragma once
 
-// main() of davit-agent: STATE APP, an absolute path and a name. Descriptor 4 (if it is open) gets a
-// byte once the agent listens. Returns the exit code.
+// main() of davit-agent: STATE APP, an absolute path and a name. Descriptor 4 (if it is open) gets
+// a byte once the agent listens. Returns the exit code.
 int agent_main(int argc, char **argv);

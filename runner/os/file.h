@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "base/vec.h"
 
 // Appends the file's bytes to out. An absent file is ERR_NOT_FOUND; more than out's maximum is
 // ERR_LIMIT.
@@ -22,6 +23,8 @@ bool file_exists(int dir, const char *path); // lstat; no error is told apart fr
 // Creates path and what is missing above it. What exists already is fine, if it is a directory.
 int dir_make(int dir, const char *path, mode_t mode, struct error *err);
 int dir_open(int dir, const char *path, struct error *err); // fd or -1
+// Appends the names in a directory, sorted, without "." and "..". An absent one is ERR_NOT_FOUND.
+int dir_list(int dir, const char *path, struct strv *out, struct error *err);
 // Removes path and everything below it without ever following a symbolic link or leaving the file
 // system. What is absent is fine. Directories that deny their owner access are opened up first.
 int dir_remove_tree(int dir, const char *path, struct error *err);

@@ -98,3 +98,23 @@ int dir_chown_tree(int dir, const char *path, uid_t uid, gid_t gid, struct error
     struct visitor v = {.uid = uid, .gid = gid, .leaf = chown_entry, .after = chown_entry};
     return start(&v, dir, path, err);
 }
+
+int dir_list(int dir, const char *path, struct strv *out, struct error *err)
+{
+    AUTO(strv) struct strv names = {0};
+    int fd = dir_open(dir, path, err);
+    if (fd < 0)
+        return -1;
+    DIR *stream = fdopendir(fd);
+    if (!stream) {
+        fd_close(fd);
+        return error_errno(err, "%s", path);
+    }
+    for (struct dirent *entry; (entry = readdir(stream));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            strv_push(&names, entry->d_name);
+    closedir(stream);
+    strv_sort(&names);
+    strv_copy(out, &names);
+    return 0;
+}

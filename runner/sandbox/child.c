@@ -149,6 +149,12 @@ _Noreturn void child_main(struct sandbox_plan *plan, struct child_pipes pipes)
     if (spec->isolation == SANDBOX_NONE)
         run_trusted(plan, pipes);
     signal(SIGPIPE, SIG_IGN); // the command gets the default back
+    // Before the parent lets us go on, so that whoever comes after it finds either us or nothing.
+    struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (spec->record && fcntl(spec->record->lock, F_SETLK, &held) < 0) {
+        error_errno(&err, "the lock of its record");
+        give_up(pipes.report, &err);
+    }
     if (take_ids(plan, pipes, &err) < 0)
         give_up(pipes.report, &err);
     if (!plan->privileged && sandbox_prepare(plan, &err) < 0)
@@ -165,7 +171,8 @@ _Noreturn void child_main(struct sandbox_plan *plan, struct child_pipes pipes)
         give_up(pipes.report, &err);
     pid_t command = start_command(plan, command_output, pipes.report);
     fd_close(command_output);
-    const int kept[] = {pipes.report, output, spec->record ? spec->record->directory : -1};
+    const int kept[] = {pipes.report, output, spec->record ? spec->record->directory : -1,
+        spec->record ? spec->record->lock : -1};
     close_all_but(kept, ARRAY_LEN(kept));
     child_init(plan, command, output, pipes.report);
 }

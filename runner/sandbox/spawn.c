@@ -186,6 +186,17 @@ void sandbox_reap(struct sandbox_child *child)
     sandbox_release(child);
 }
 
+int sandbox_find(int lock, struct process *ret, struct error *err)
+{
+    struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(lock, F_GETLK, &held) < 0)
+        return error_errno(err, "asking who holds a lock");
+    uint64_t start;
+    if (held.l_type == F_UNLCK || process_start_time(held.l_pid, &start, NULL) < 0)
+        return 0; // or gone between the two questions
+    return process_find(held.l_pid, start, ret, err);
+}
+
 int sandbox_wait(struct sandbox_child *child, int *ret_status, struct error *err)
 {
     enum sandbox_state state;

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include "os/process.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/network.h"
 #include "sandbox/plan.h"
@@ -45,6 +46,10 @@ void sandbox_kill(const struct sandbox_child *child);
 void sandbox_reap(struct sandbox_child *child);
 // Lets go of a detached child: it lives on, and only our handles are closed.
 void sandbox_release(struct sandbox_child *child);
+
+// The init of a detached child, by its record's lock: 1 when it lives, 0 when nobody holds the
+// lock, -1 with *err. `lock` is any descriptor of that file, opened for reading.
+int sandbox_find(int lock, struct process *ret, struct error *err);
 
 // For callers without a loop: waits for the end and reaps. -1 when the command could not be
 // executed.

@@ -84,6 +84,9 @@ struct sandbox_record {
     uint64_t log_max; // bytes
     const char
         *exit; // file name of the exit record: "exit CODE\n" or "signal NUMBER\n", written whole
+    // An open file (not owned) on which init holds a POSIX lock (fcntl(2)) as long as it lives, so
+    // that sandbox_find() finds it again.
+    int lock;
 };
 
 struct sandbox_spec {

@@ -354,8 +354,9 @@ static void a_detached_child_keeps_its_own_record(void **state)
 {
     AUTO_FD int directory = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(fchown(directory, SANDBOX_ID_BASE, SANDBOX_ID_BASE), 0);
+    AUTO_FD int lock = openat(directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     struct sandbox_record record = {
-        .directory = directory, .log = "log", .log_max = 100, .exit = "exit"};
+        .directory = directory, .log = "log", .log_max = 100, .exit = "exit", .lock = lock};
     struct sandbox_spec spec = spec_named("instance");
     spec.argv =
         shell("i=0; while [ $i -lt 9 ]; do echo 123456789012345678; i=$((i+1)); sleep 0.01; "
@@ -364,10 +365,12 @@ static void a_detached_child_keeps_its_own_record(void **state)
     spec.record = &record;
     struct sandbox_child child;
     check_ok(sandbox_spawn(&spec, payload_host(), &child, &err));
+    AUTO_FD int again = openat(directory, "lock", O_RDONLY | O_CLOEXEC);
     struct process init = PROCESS_NONE;
-    uint64_t started;
-    check_ok(process_start_time(child.pid, &started, &err));
-    assert_int_equal(process_find(child.pid, started, &init, NULL), 1);
+    int status;
+    assert_int_equal(sandbox_report(&child, &status, NULL), SANDBOX_STARTED);
+    assert_int_equal(sandbox_find(again, &init, NULL), 1);
+    assert_int_equal(init.pid, child.pid);
     sandbox_release(&child);
     struct pollfd ended = {.fd = init.pidfd, .events = POLLIN};
     assert_int_equal(poll(&ended, 1, 10000), 1);
@@ -379,7 +382,6 @@ static void a_detached_child_keeps_its_own_record(void **state)
     check_ok(file_read(directory, "log.1", &text, &err));
     check_ok(file_read(directory, "log", &text, &err));
     assert_int_equal(text.length, 9 * 19);
-    int status;
     check_ok(process_reap(init.pidfd, &status, &err));
     process_done(&init);
 }

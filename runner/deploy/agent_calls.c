@@ -1,0 +1,431 @@
+// What drivers and verbs may ask of the agent: a row each. Who is connected is root or our own
+// user.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "deploy/agent_private.h"
+#include "deploy/wire.h"
+#include "os/failpoint.h"
+#include "os/fd.h"
+#include "os/file.h"
+
+#define SECRETS_MAX  ((size_t)4 << 20)
+#define LOGS_MAX     ((size_t)64 << 20)
+#define EXPLAIN_MAX  ((size_t)32 << 10)
+#define EXPLAIN_LAST 10 // lines of each instance
+
+typedef int call_fn(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err);
+
+static void answer(
+    struct rpc *rpc, int64_t id, struct value *params, struct ipc_fds *fds, call_fn *call)
+{
+    struct connection *c = rpc_arg(rpc);
+    struct error err = {0};
+    AUTO(value) struct value *result = value_map();
+    AUTO_FD int fd = -1;
+    if (call(c, params, fds, result, &fd, &err) < 0)
+        rpc_fail(rpc, id, &err);
+    else
+        rpc_reply(rpc, id, take_ptr(result), &fd, fd >= 0 ? 1 : 0);
+}
+
+// A handler that answers at once.
+#define CALL(name)                                                                                 \
+    static void call_##name(                                                                       \
+        struct rpc *rpc, int64_t id, struct value *params, struct ipc_fds *fds)                    \
+    {                                                                                              \
+        answer(rpc, id, params, fds, do_##name);                                                   \
+    }
+
+static int reply_text(const char *text, size_t length, int *ret_fd, struct error *err)
+{
+    *ret_fd = fd_memory("answer", text, length, err);
+    return *ret_fd < 0 ? -1 : 0;
+}
+
+static int reply_list(const struct value *list, int *ret_fd, struct error *err)
+{
+    AUTO_FREE char *text = value_print(list);
+    return reply_text(text, strlen(text), ret_fd, err);
+}
+
+// --- the claim ---
+
+static int check_free(const struct connection *c, bool preempt, struct error *err)
+{
+    const struct connection *holder = c->agent->holder;
+    if (!holder || holder == c || preempt)
+        return 0;
+    return error_set(err, ERR_CONFLICT, "run %s of %s holds %s: it is being deployed right now",
+        holder->run, holder->who, c->agent->app);
+}
+
+// A driver whose agent was started again takes its claim up, if nobody else has come meanwhile.
+static int claim_again(struct connection *c, int64_t epoch, struct error *err)
+{
+    if (epoch == c->agent->epoch && (!c->agent->holder || c->agent->holder == c))
+        return 0;
+    return error_set(err, ERR_CONFLICT, "another driver has taken %s over", c->agent->app);
+}
+
+static int do_claim(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)fds;
+    (void)ret_fd;
+    struct agent *a = c->agent;
+    const char *run, *who;
+    int64_t again = value_get_int(params, "epoch", 0);
+    bool preempt = value_get_bool(params, "preempt", false);
+    if (value_need_str(params, "run", &run, err) < 0 ||
+        value_need_str(params, "who", &who, err) < 0)
+        return -1;
+    if (again ? claim_again(c, again, err) < 0 : check_free(c, preempt, err) < 0)
+        return -1;
+    if (!again) {
+        a->epoch++;
+        if (agent_round(a, err) < 0)
+            return -1;
+    }
+    mem_replace(&c->run, run);
+    mem_replace(&c->who, who);
+    a->holder = c;
+    value_set_int(result, "epoch", a->epoch);
+    return 0;
+}
+CALL(claim)
+
+// --- what drivers write ---
+
+static int do_begin(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)fds;
+    (void)result;
+    (void)ret_fd;
+    int64_t epoch;
+    struct rollout rollout;
+    if (value_need_int(params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
+        rollout_from_value(value_get(params, "rollout"), &rollout, err) < 0 ||
+        rollout_begin(c->agent, epoch, &rollout, err) < 0)
+        return -1;
+    return agent_round(c->agent, err);
+}
+CALL(begin)
+
+static int do_write(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)fds;
+    (void)result;
+    (void)ret_fd;
+    struct target_write w = {0};
+    struct step step;
+    const struct value *act = value_get(params, "step");
+    const char *run;
+    int64_t turns, at;
+    if (value_need_int(params, "epoch", 0, INT64_MAX, &w.epoch, err) < 0 ||
+        value_need_str(params, "run", &run, err) < 0 ||
+        value_need_int(params, "seen_turns", 0, INT32_MAX, &turns, err) < 0 ||
+        value_need_int(params, "seen_step", 0, INT32_MAX, &at, err) < 0 ||
+        position_from_value(value_get(params, "position"), &w.position, err) < 0 ||
+        (act && step_from_value(act, &step, err) < 0))
+        return -1;
+    w.seen_turns = (int)turns;
+    w.seen_step = (int)at;
+    w.step = act ? &step : NULL;
+    if (rollout_write(c->agent, &w, run, err) < 0)
+        return -1;
+    return agent_round(c->agent, err);
+}
+CALL(write)
+
+static int do_finish(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)fds;
+    (void)result;
+    (void)ret_fd;
+    int64_t epoch;
+    const char *run, *name, *reason;
+    enum outcome outcome;
+    struct rollout_times times;
+    if (value_need_int(params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
+        value_need_str(params, "run", &run, err) < 0 ||
+        value_need_str(params, "outcome", &name, err) < 0 ||
+        value_need_str(params, "reason", &reason, err) < 0 ||
+        outcome_from_name(name, "finish", &outcome, err) < 0 ||
+        times_from_value(value_get(params, "times"), &times, err) < 0 ||
+        rollout_finish(c->agent, epoch, run, outcome, reason, &times, err) < 0)
+        return -1;
+    return agent_round(c->agent, err);
+}
+CALL(finish)
+
+// --- releases ---
+
+static int read_secrets(const struct agent *a, const struct value *params, struct ipc_fds *fds,
+    struct str *ret, struct error *err)
+{
+    int64_t of = value_get_int(params, "secrets_of", 0);
+    if (of) {
+        AUTO_FREE char *path = agent_secrets_path(of);
+        return file_exists(a->dir, path) ? file_read(a->dir, path, ret, err) : 0;
+    }
+    return fds->count ? fd_read_all(fds->fd[0], ret, err) : 0;
+}
+
+static int do_put(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)ret_fd;
+    struct agent *a = c->agent;
+    int64_t epoch, revision;
+    AUTO(str) struct str secrets;
+    str_init(&secrets, SECRETS_MAX);
+    if (value_need_int(params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
+        read_secrets(a, params, fds, &secrets, err) < 0 ||
+        rollout_put(a, epoch, value_get(params, "record"), &revision, err) < 0)
+        return -1;
+    if (secrets.length) { // before the record that needs them is on disk
+        AUTO_FREE char *path = agent_secrets_path(revision);
+        int status = dir_make(a->dir, "secrets", 0700, err);
+        if (status == 0)
+            status = file_replace(a->dir, path, 0600, secrets.data, secrets.length, err);
+        explicit_bzero(secrets.data, secrets.length);
+        if (status < 0)
+            return -1;
+    }
+    if (agent_round(a, err) < 0)
+        return -1;
+    agent_sweep(a);
+    value_set_int(result, "revision", revision);
+    return 0;
+}
+CALL(put)
+
+static int do_releases(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)params;
+    (void)fds;
+    (void)result;
+    return reply_list(c->agent->releases, ret_fd, err);
+}
+CALL(releases)
+
+static int do_refused(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)params;
+    (void)fds;
+    (void)result;
+    return reply_list(c->agent->refused, ret_fd, err);
+}
+CALL(refused)
+
+static int do_refuse(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)fds;
+    (void)result;
+    (void)ret_fd;
+    const char *commit, *reason;
+    if (value_need_str(params, "commit", &commit, err) < 0 ||
+        value_need_str(params, "reason", &reason, err) < 0)
+        return -1;
+    rollout_refuse(c->agent, commit, reason, 0);
+    return agent_round(c->agent, err);
+}
+CALL(refuse)
+
+static int do_allow(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)fds;
+    (void)result;
+    (void)ret_fd;
+    const char *commit;
+    if (value_need_str(params, "commit", &commit, err) < 0 ||
+        rollout_allow(c->agent, commit, err) < 0)
+        return -1;
+    return agent_round(c->agent, err);
+}
+CALL(allow)
+
+static int do_request(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)fds;
+    (void)ret_fd;
+    const char *what, *who;
+    if (value_need_str(params, "what", &what, err) < 0 ||
+        value_need_str(params, "who", &who, err) < 0 ||
+        rollout_request(c->agent, what, who, err) < 0)
+        return -1;
+    value_set_bool(result, "driven", c->agent->holder != NULL);
+    return agent_round(c->agent, err);
+}
+CALL(request)
+
+// --- looking ---
+
+static int do_observe(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)params;
+    (void)fds;
+    (void)ret_fd;
+    (void)err;
+    struct snapshot seen;
+    sets_observe(c->agent, &seen);
+    AUTO(value) struct value *v = snapshot_to_value(&seen);
+    struct value_cursor cursor = {.map = v};
+    const char *key;
+    struct value *item;
+    while (value_next(&cursor, &key, &item))
+        value_set(result, key, value_share(item));
+    return 0;
+}
+CALL(observe)
+
+// The logs of a release's instances that have gone, by their age.
+static void old_logs(const struct agent *a, int64_t release, struct str *out)
+{
+    AUTO_FREE char *dir = release_log_path(release);
+    AUTO(strv) struct strv names = {0};
+    if (dir_list(a->dir, dir, &names, NULL) < 0)
+        return;
+    strv_each (name, &names) {
+        AUTO_FREE char *path = path_join(dir, *name);
+        file_read(a->dir, path, out, NULL);
+    }
+}
+
+static void live_logs(const struct agent *a, int64_t release, struct str *out)
+{
+    static const char *const files[] = {"log.1", "log"};
+    const struct agent_set *set = set_find(a, release);
+    if (!set)
+        return;
+    vec_each (item, &set->instances)
+        for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+            AUTO_FREE char *path = instance_path(*item, files[i]);
+            if (file_exists(a->dir, path))
+                file_read(a->dir, path, out, NULL);
+        }
+}
+
+static int do_logs(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)fds;
+    (void)result;
+    int64_t release;
+    AUTO(str) struct str text;
+    str_init(&text, LOGS_MAX);
+    if (value_need_int(params, "release", 1, INT64_MAX, &release, err) < 0)
+        return -1;
+    old_logs(c->agent, release, &text);
+    live_logs(c->agent, release, &text);
+    return reply_text(text.data, text.length, ret_fd, err);
+}
+CALL(logs)
+
+static void explain_instance(const struct agent_instance *i, struct str *out)
+{
+    str_printf(out, "instance %d: %s", i->kept.index, instance_state_name(instance_state_of(i)));
+    if (i->kept.restarts)
+        str_printf(
+            out, ", ended by itself %d times, last with %s", i->kept.restarts, i->kept.last_end);
+    str_puts(out, "; its last lines:\n");
+    instance_last_lines(i, EXPLAIN_LAST, "  ", out);
+}
+
+// Of one that has gone: the end of the newest log.
+static void explain_gone(const struct agent *a, int64_t release, struct str *out)
+{
+    AUTO(str) struct str text;
+    str_init(&text, LOGS_MAX);
+    old_logs(a, release, &text);
+    size_t from = text.length;
+    for (int lines = EXPLAIN_LAST + 1; from && lines; lines -= text.data[from - 1] == '\n')
+        from--;
+    while (from < text.length && text.data[from] == '\n')
+        from++;
+    if (from < text.length)
+        str_puts(out, "the last lines of its instances:\n");
+    char *rest = text.data + from;
+    for (char *line; rest && *rest && (line = strsep(&rest, "\n"));)
+        str_printf(out, "  %s\n", line);
+}
+
+static int do_explain(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)fds;
+    (void)ret_fd;
+    int64_t release;
+    AUTO(str) struct str text;
+    str_init(&text, EXPLAIN_MAX);
+    if (value_need_int(params, "release", 1, INT64_MAX, &release, err) < 0)
+        return -1;
+    const struct agent_set *set = set_find(c->agent, release);
+    if (set && set->instances.length) {
+        vec_each (item, &set->instances)
+            explain_instance(*item, &text);
+    } else {
+        explain_gone(c->agent, release, &text);
+    }
+    value_set_str(result, "text", text.data);
+    return 0;
+}
+CALL(explain)
+
+// --- taking the app away ---
+
+static void call_down(struct rpc *rpc, int64_t id, struct value *params, struct ipc_fds *fds)
+{
+    (void)fds;
+    struct connection *c = rpc_arg(rpc);
+    struct agent *a = c->agent;
+    struct error err = {0};
+    int64_t epoch;
+    if (value_need_int(params, "epoch", 0, INT64_MAX, &epoch, &err) < 0 || epoch != a->epoch) {
+        if (err.kind == ERR_NONE)
+            error_set(&err, ERR_CONFLICT, "another driver has taken %s over", a->app);
+        rpc_fail(rpc, id, &err);
+        return;
+    }
+    a->position = (struct position){0};
+    vec_each (set, &a->sets) {
+        (*set)->percent = (*set)->desired = 0;
+        (*set)->retiring = true;
+    }
+    a->going_down = c;
+    a->down_id = id;
+    agent_round_alone(a);
+}
+
+#define ALL 1
+
+const struct rpc_method agent_methods[] = {
+    {"claim", ALL, call_claim},
+    {"begin", ALL, call_begin},
+    {"write", ALL, call_write},
+    {"finish", ALL, call_finish},
+    {"put", ALL, call_put},
+    {"releases", ALL, call_releases},
+    {"refused", ALL, call_refused},
+    {"refuse", ALL, call_refuse},
+    {"allow", ALL, call_allow},
+    {"request", ALL, call_request},
+    {"observe", ALL, call_observe},
+    {"logs", ALL, call_logs},
+    {"explain", ALL, call_explain},
+    {"down", ALL, call_down},
+    {0},
+};

@@ -1,0 +1,271 @@
+// What drivers write, and whether they may: the contract of deploy/target.h. The state in memory
+// only; agent_calls.c saves it.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deploy/agent_private.h"
+#include "deploy/wire.h"
+#include "os/clock.h"
+
+static int check_epoch(const struct agent *a, int64_t epoch, struct error *err)
+{
+    if (epoch == a->epoch)
+        return 0;
+    return error_set(err, ERR_CONFLICT,
+        "another driver has taken %s over (epoch %" PRId64 " rules, not %" PRId64 ")", a->app,
+        a->epoch, epoch);
+}
+
+static int later(struct error *err)
+{
+    if (err)
+        err->retryable = true;
+    return -1;
+}
+
+static int fence(const struct agent *a, int64_t epoch, const char *run, struct error *err)
+{
+    if (check_epoch(a, epoch, err) < 0)
+        return -1;
+    if (a->position.phase == PHASE_NONE || strcmp(run, a->rollout.run) != 0) {
+        error_set(err, ERR_CONFLICT, "the rollout of run %s is not under way", run);
+        return later(err);
+    }
+    return 0;
+}
+
+static void clear_requests(struct agent *a)
+{
+    a->abort_requested = a->promote_requested = false;
+    memset(a->abort_who, 0, sizeof a->abort_who);
+}
+
+int rollout_begin(struct agent *a, int64_t epoch, const struct rollout *r, struct error *err)
+{
+    AUTO(release) struct release to = {0};
+    const struct value *record = agent_release(a, r->to);
+    if (check_epoch(a, epoch, err) < 0)
+        return -1;
+    if (a->position.phase != PHASE_NONE)
+        return error_set(err, ERR_CONFLICT, "the rollout of run %s is under way", a->rollout.run);
+    if (r->from != a->live)
+        return error_set(err, ERR_CONFLICT,
+            "release %" PRId64 " is live, not release %" PRId64 " which the rollout begins from",
+            a->live, r->from);
+    if (!record)
+        return error_set(err, ERR_NOT_FOUND, "there is no release %" PRId64, r->to);
+    if (release_from_value(record, &to, err) < 0 || sets_reserve(a, &to, r->from_count, err) < 0 ||
+        proxy_ensure(a, to.listen, err) < 0)
+        return -1;
+    a->rollout = *r;
+    a->position = (struct position){.phase = PHASE_FORWARD, .step_began_unix_ms = clock_unix_ms()};
+    a->last = OUTCOME_PENDING;
+    clear_requests(a);
+    return 0;
+}
+
+static int act(struct agent *a, const struct step *step, struct error *err)
+{
+    const struct rollout *r = &a->rollout;
+    struct agent_set *old = set_find(a, r->from), *fresh = set_find(a, r->to);
+    struct agent_set *set = step->set == SET_OLD ? old : fresh;
+    struct agent_set *other = step->set == SET_OLD ? fresh : old;
+    switch (step->kind) {
+    case STEP_SCALE:
+        if (!set)
+            set = set_add(a, step->set == SET_OLD ? r->from : r->to,
+                step->set == SET_OLD ? r->from_slot : r->to_slot, err);
+        if (!set)
+            return -1;
+        set->desired = step->count;
+        return 0;
+    case STEP_WEIGHT:
+        if (fresh)
+            fresh->percent = step->percent;
+        if (old)
+            old->percent = 100 - step->percent;
+        return 0;
+    case STEP_COMMIT:
+        a->live = r->to;
+        return 0;
+    case STEP_RETIRE:
+        if (!set)
+            return 0;
+        if (other)
+            other->percent += set->percent;
+        set->percent = 0;
+        set->desired = 0;
+        set->retiring = true;
+        return 0;
+    case STEP_AWAIT:
+    case STEP_DRAIN:
+    case STEP_GATE:
+    case STEP_PAUSE:
+        break;
+    }
+    return error_set(err, ERR_PROTOCOL, "a step without an act was written as one");
+}
+
+int rollout_write(struct agent *a, const struct target_write *w, const char *run, struct error *err)
+{
+    if (fence(a, w->epoch, run, err) < 0)
+        return -1;
+    const struct position *at = &a->position, *to = &w->position;
+    bool as_seen = at->turns == w->seen_turns && at->step == w->seen_step;
+    bool done = at->turns == to->turns && at->step == to->step;
+    if (!as_seen && !done) {
+        error_set(
+            err, ERR_CONFLICT, "the rollout is at %s %d by now", phase_name(at->phase), at->step);
+        return later(err);
+    }
+    if (w->step && act(a, w->step, err) < 0)
+        return -1;
+    if (!done)
+        a->position = *to;
+    return 0;
+}
+
+// --- releases ---
+
+static void forget_old(struct agent *a)
+{
+    struct value *kept = value_list();
+    for (size_t i = 0; i < value_length(a->releases); i++) {
+        struct value *record = value_at(a->releases, i);
+        int64_t revision = value_get_int(record, "revision", 0);
+        if (i < AGENT_RELEASES_MAX || revision == a->live || set_find(a, revision))
+            value_append(kept, value_share(record));
+    }
+    value_free(a->releases);
+    a->releases = kept;
+}
+
+int rollout_put(struct agent *a, int64_t epoch, const struct value *record, int64_t *ret_revision,
+    struct error *err)
+{
+    AUTO(release) struct release checked = {0};
+    if (check_epoch(a, epoch, err) < 0 || release_from_value(record, &checked, err) < 0)
+        return -1;
+    if (strcmp(checked.app, a->app) != 0)
+        return error_set(err, ERR_PROTOCOL, "a release of %s, not of %s", checked.app, a->app);
+    struct value *all = value_list(), *own = value_copy(record);
+    value_set_int(own, "revision", ++a->last_revision);
+    value_append(all, own);
+    for (size_t i = 0; i < value_length(a->releases); i++)
+        value_append(all, value_share(value_at(a->releases, i)));
+    value_free(a->releases);
+    a->releases = all;
+    forget_old(a);
+    *ret_revision = a->last_revision;
+    return 0;
+}
+
+// --- refused commits ---
+
+static void unrefuse(struct agent *a, const char *commit)
+{
+    struct value *kept = value_list();
+    for (size_t i = 0; i < value_length(a->refused); i++)
+        if (!text_equal(value_get_str(value_at(a->refused, i), "commit"), commit))
+            value_append(kept, value_share(value_at(a->refused, i)));
+    value_free(a->refused);
+    a->refused = kept;
+}
+
+void rollout_refuse(struct agent *a, const char *commit, const char *reason, int64_t release)
+{
+    if (!commit || !*commit)
+        return; // a dirty checkout has none that could come again
+    unrefuse(a, commit);
+    struct value *entry = value_map(), *all = value_list();
+    value_set_str(entry, "commit", commit);
+    value_set_str(entry, "reason", reason);
+    value_set_int(entry, "release", release);
+    value_set_int(entry, "unix_ms", clock_unix_ms());
+    value_append(all, entry);
+    for (size_t i = 0; i < value_length(a->refused) && i < AGENT_REFUSED_MAX - 1; i++)
+        value_append(all, value_share(value_at(a->refused, i)));
+    value_free(a->refused);
+    a->refused = all;
+}
+
+int rollout_allow(struct agent *a, const char *commit, struct error *err)
+{
+    const char *found = NULL;
+    for (size_t i = 0; *commit && i < value_length(a->refused); i++) {
+        const char *refused = value_get_str(value_at(a->refused, i), "commit");
+        if (!text_starts(refused, commit))
+            continue;
+        if (found)
+            return error_set(err, ERR_USAGE,
+                "%s is the beginning of several refused commits: %s, %s", commit, found, refused);
+        found = refused;
+    }
+    if (!found)
+        return error_set(
+            err, ERR_NOT_FOUND, "no commit of %s that begins with %s is refused", a->app, commit);
+    AUTO_FREE char *whole = mem_strdup(found);
+    unrefuse(a, whole);
+    return 0;
+}
+
+static const char *commit_of(const struct agent *a, int64_t revision)
+{
+    return value_get_str(agent_release(a, revision), "commit");
+}
+
+// What git says and what runs must agree: a commit that failed, or was rolled back from, is not to
+// come again by itself. One that serves is not refused, however it came there.
+static void judge_commits(struct agent *a, enum outcome outcome, const char *reason)
+{
+    const struct rollout *r = &a->rollout;
+    AUTO_FREE char *to = mem_strdup_opt(commit_of(a, r->to));
+    AUTO_FREE char *from = mem_strdup_opt(commit_of(a, r->from));
+    AUTO_FREE char *live = mem_strdup_opt(commit_of(a, a->live));
+    if (outcome == OUTCOME_SUCCESS) {
+        if (to)
+            unrefuse(a, to);
+        if (r->strategy == STRATEGY_ROLLBACK && !text_equal(from, live)) {
+            AUTO_FREE char *why = mem_printf("rolled back from by %s", r->who);
+            rollout_refuse(a, from, why, r->from);
+        }
+    } else if (outcome != OUTCOME_CANCELLED && !text_equal(to, live)) {
+        rollout_refuse(a, to, reason, r->to);
+    }
+}
+
+int rollout_finish(struct agent *a, int64_t epoch, const char *run, enum outcome outcome,
+    const char *reason, const struct rollout_times *times, struct error *err)
+{
+    if (fence(a, epoch, run, err) < 0)
+        return -1;
+    struct value *record = agent_release(a, a->rollout.to);
+    if (record) {
+        value_set_str(record, "outcome", outcome_name(outcome));
+        if (*reason)
+            value_set_str(record, "reason", reason);
+        value_set(record, "times", times_to_value(times));
+    }
+    judge_commits(a, outcome, reason);
+    a->position = (struct position){0};
+    a->last = outcome;
+    clear_requests(a);
+    return 0;
+}
+
+int rollout_request(struct agent *a, const char *what, const char *who, struct error *err)
+{
+    if (a->position.phase == PHASE_NONE)
+        return error_set(err, ERR_CONFLICT, "no rollout of %s is under way", a->app);
+    if (strcmp(what, "abort") == 0) {
+        a->abort_requested = true;
+        snprintf(a->abort_who, sizeof a->abort_who, "%s", who);
+        return 0;
+    }
+    if (strcmp(what, "promote") == 0) {
+        a->promote_requested = true;
+        return 0;
+    }
+    return error_set(err, ERR_PROTOCOL, "\"%s\" is nothing that can be requested", what);
+}
