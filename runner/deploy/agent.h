@@ -7,27 +7,37 @@
 // operations (codec/rpc.h):
 //
 // clang-format off
-//   claim {run, who, preempt, epoch?} → {epoch}   held until the connection closes; ERR_CONFLICT,
-//                                           naming who, when another connection holds it. With
-//                                           epoch: takes up that claim again, if nobody came since
+//   claim {run, who, preempt, epoch?} → {epoch}
+//                                           held until the connection closes; ERR_CONFLICT, naming
+//                                           who, when another connection holds it (and preempt is
+//                                           false). With `epoch` (and then never preempt) it takes
+//                                           up again the claim that went with a connection or with
+//                                           an agent before this one: {epoch} is the same one, and
+//                                           nothing is counted up, when it is still the app's and
+//                                           no other connection holds it; else ERR_CONFLICT, not
+//                                           retryable: somebody else has claimed since
 //   begin {epoch, rollout} → {}             as of rollout_to_value()
-//   observe {} → a snapshot                 as of wire.h
+//   observe {} → a snapshot                 as of wire.h; `holder` is the `who` of the claim that is
+//                                           held now
 //   write {epoch, run, seen_turns, seen_step, position, step?} → {}
 //   finish {epoch, run, outcome, reason, times} → {}
 //   put {epoch, record, secrets_of?: REV} and a descriptor, a JSON map of the secrets (none with
-//       secrets_of: that release's once more) → {revision}
+//       secrets_of: that release's once more; neither: it has no secrets) → {revision}
 //   releases {} → a descriptor              a JSON list, newest first
-//   refused {} → a descriptor               a JSON list: [{commit, reason, release, unix_ms}]
+//   check {release} → {missing: [line]}     what it would take to start that release again and is
+//                                           not on this host any more: layers, secrets
+//   refused {} → {refused: [{commit, reason, release, unix_ms}]}
 //   refuse {commit, reason} → {}
 //   allow {commit} → {}                     a unique prefix is enough
-//   request {what: "abort"|"promote", who} → {driven}   ERR_CONFLICT when no rollout is under
-//                                           way; driven: somebody holds the claim
+//   request {what: "abort"|"promote", who} → {}   ERR_CONFLICT when no rollout is under way
 //   explain {release} → {text}
-//   logs {release} → a descriptor           all that its instances have logged
+//   logs {release} → a descriptor           what its instances have logged; of more than
+//                                           STR_TEXT_MAX the last of it
 //   down {epoch} → {}                       all is drained, ended and removed; then the agent ends
 // clang-format on
 //
 // and one notice, to every connection: "changed" {}: another observe may show something else.
+// Descriptors that are answered stand at their begin.
 #pragma once
 
 // main() of davit-agent: STATE APP, an absolute path and a name. Descriptor 4 (if it is open) gets

@@ -217,13 +217,59 @@ static int do_releases(struct connection *c, const struct value *params, struct 
 }
 CALL(releases)
 
+static void check_secrets(const struct agent *a, const struct release *r, struct value *missing)
+{
+    AUTO_FREE char *path = agent_secrets_path(r->revision);
+    if (!r->secrets.length || file_exists(a->dir, path))
+        return;
+    AUTO_FREE char *line = mem_printf(
+        "the secrets of release %lld are not there any more (%s)", (long long)r->revision, path);
+    value_append_str(missing, line);
+}
+
+static void check_layers(const struct agent *a, const struct release *r, struct value *missing)
+{
+    strv_each (layer, &r->image.layers) {
+        AUTO_FREE char *path = agent_layer_path(a, *layer);
+        if (file_exists(AT_FDCWD, path))
+            continue;
+        AUTO_FREE char *line = mem_printf("layer %.19s… of image %.19s… is not there any more (%s)",
+            *layer, r->image.digest, path);
+        value_append_str(missing, line);
+    }
+}
+
+static int do_check(struct connection *c, const struct value *params, struct ipc_fds *fds,
+    struct value *result, int *ret_fd, struct error *err)
+{
+    (void)fds;
+    (void)ret_fd;
+    int64_t revision;
+    AUTO(release) struct release r = {0};
+    if (value_need_int(params, "release", 1, INT64_MAX, &revision, err) < 0)
+        return -1;
+    const struct value *record = agent_release(c->agent, revision);
+    if (!record)
+        return error_set(err, ERR_NOT_FOUND, "there is no release %lld", (long long)revision);
+    if (release_from_value(record, &r, err) < 0)
+        return -1;
+    struct value *missing = value_list();
+    check_layers(c->agent, &r, missing);
+    check_secrets(c->agent, &r, missing);
+    value_set(result, "missing", missing);
+    return 0;
+}
+CALL(check)
+
 static int do_refused(struct connection *c, const struct value *params, struct ipc_fds *fds,
     struct value *result, int *ret_fd, struct error *err)
 {
     (void)params;
     (void)fds;
-    (void)result;
-    return reply_list(c->agent->refused, ret_fd, err);
+    (void)ret_fd;
+    (void)err;
+    value_set(result, "refused", value_copy(c->agent->refused));
+    return 0;
 }
 CALL(refused)
 
@@ -266,7 +312,7 @@ static int do_request(struct connection *c, const struct value *params, struct i
         value_need_str(params, "who", &who, err) < 0 ||
         rollout_request(c->agent, what, who, err) < 0)
         return -1;
-    value_set_bool(result, "driven", c->agent->holder != NULL);
+    (void)result;
     return agent_round(c->agent, err);
 }
 CALL(request)
@@ -331,7 +377,8 @@ static int do_logs(struct connection *c, const struct value *params, struct ipc_
         return -1;
     old_logs(c->agent, release, &text);
     live_logs(c->agent, release, &text);
-    return reply_text(text.data, text.length, ret_fd, err);
+    size_t skipped = text.length > STR_TEXT_MAX ? text.length - STR_TEXT_MAX : 0;
+    return reply_text(text.data + skipped, text.length - skipped, ret_fd, err);
 }
 CALL(logs)
 
@@ -419,6 +466,7 @@ const struct rpc_method agent_methods[] = {
     {"finish", ALL, call_finish},
     {"put", ALL, call_put},
     {"releases", ALL, call_releases},
+    {"check", ALL, call_check},
     {"refused", ALL, call_refused},
     {"refuse", ALL, call_refuse},
     {"allow", ALL, call_allow},

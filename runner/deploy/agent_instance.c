@@ -423,8 +423,7 @@ static void find_layers(const struct agent_instance *i, struct strv *ret)
 {
     const struct strv *digests = &i->release->image.layers;
     for (size_t k = digests->length; k--;)
-        strv_push_take(ret, mem_printf("%s/images/layers/%s", i->agent->state_path,
-                                digests->items[k] + strlen("sha256:")));
+        strv_push_take(ret, agent_layer_path(i->agent, digests->items[k]));
 }
 
 static int spawn(struct agent_instance *i, int directory, int lock, struct error *err)

@@ -155,7 +155,9 @@ int agent_save(struct agent *a, struct error *err);
 void agent_forget(struct agent *a); // frees what agent_load() made
 struct value *agent_release(
     const struct agent *a, int64_t revision); // lent; NULL when there is none
-char *agent_secrets_path(int64_t revision);   // below the app's directory
+// Of davit-image's store: where it has unpacked a layer.
+char *agent_layer_path(const struct agent *a, const char *digest);
+char *agent_secrets_path(int64_t revision); // below the app's directory
 // What of disk no state needs any more: secrets and logs of forgotten releases.
 void agent_sweep(struct agent *a);
 

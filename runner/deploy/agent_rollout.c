@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/digest.h"
 #include "deploy/agent_private.h"
 #include "deploy/wire.h"
 #include "os/clock.h"
@@ -149,6 +150,9 @@ int rollout_put(struct agent *a, int64_t epoch, const struct value *record, int6
         return -1;
     if (strcmp(checked.app, a->app) != 0)
         return error_set(err, ERR_PROTOCOL, "a release of %s, not of %s", checked.app, a->app);
+    strv_each (layer, &checked.image.layers)
+        if (!digest_ok(*layer)) // it becomes a path
+            return error_set(err, ERR_PROTOCOL, "layer \"%s\" is no digest", *layer);
     struct value *all = value_list(), *own = value_copy(record);
     value_set_int(own, "revision", ++a->last_revision);
     value_append(all, own);

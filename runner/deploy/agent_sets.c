@@ -251,6 +251,8 @@ void sets_observe(const struct agent *a, struct snapshot *ret)
         .promote_requested = a->promote_requested,
     };
     memcpy(ret->abort_who, a->abort_who, sizeof ret->abort_who);
+    if (a->holder)
+        snprintf(ret->holder, sizeof ret->holder, "%s", a->holder->who);
     // The live release is an old set when no rollout says otherwise.
     bool none = !a->rollout.to;
     observe_set(a, none ? a->live : a->rollout.from, &ret->sets[SET_OLD]);

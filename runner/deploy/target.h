@@ -101,6 +101,7 @@ struct snapshot {
     struct set_state sets[2]; // by enum set
     bool abort_requested, promote_requested;
     char abort_who[128];
+    char holder[128]; // who drives the app now, as they said in claim(); "": nobody does
 };
 
 // One write: the new position, and the act of the step that it names (AWAIT, DRAIN, GATE and PAUSE
@@ -165,11 +166,18 @@ struct target_ops {
     // ERR_CONFLICT and retryable.
     int (*finish)(struct target *t, const struct target_end *end, struct error *err);
 
-    // Releases. A record is a JSON map (deploy/release.h); put gives it the next revision.
+    // Releases. A record is a JSON map (deploy/release.h); put gives it the next revision. Not
+    // idempotent: after a lost answer, look for the record in the list. The values of its secrets
+    // stay with the target: those of `secrets` (a map of strings, or NULL), or with secrets_of
+    // (else 0) those of that release once more.
     int (*release_put)(struct target *t, int64_t epoch, const struct value *record,
-        int64_t *ret_revision, struct error *err);
+        const struct value *secrets, int64_t secrets_of, int64_t *ret_revision, struct error *err);
     int (*release_list)(
         struct target *t, struct value **ret_list, struct error *err); // newest first
+    // What it would take to start a release again and is not there any more, a list of lines:
+    // empty when it can be gone back to at once. ERR_NOT_FOUND when there is no such release.
+    int (*release_check)(
+        struct target *t, int64_t revision, struct value **ret_missing, struct error *err);
     // Commits that are not to be deployed again by a watcher: [{commit, reason, release, unix_ms}]
     int (*refused)(struct target *t, struct value **ret_list, struct error *err);
     int (*refuse)(struct target *t, const char *commit, const char *reason, struct error *err);
@@ -181,8 +189,11 @@ struct target_ops {
     // The cause, in lines: what the instances of a set did, how they ended, their last log lines.
     int (*explain)(struct target *t, int64_t release, struct str *out, struct error *err);
     // All that the instances of a release have logged so far (or since byte offsets kept by the
-    // target), for log gates.
+    // target), for log gates; of very much the last.
     int (*logs)(struct target *t, int64_t release, struct str *out, struct error *err);
+    // Takes the app away whole: instances (drained first), proxy, releases, secrets. Nothing else
+    // may be asked afterwards.
+    int (*down)(struct target *t, int64_t epoch, struct error *err);
     void (*free)(struct target *t);
 };
 

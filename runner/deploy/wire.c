@@ -163,18 +163,28 @@ struct value *snapshot_to_value(const struct snapshot *s)
     value_set_bool(v, "abort_requested", s->abort_requested);
     value_set_bool(v, "promote_requested", s->promote_requested);
     value_set_str(v, "abort_who", s->abort_who);
+    value_set_str(v, "holder", s->holder);
     return v;
+}
+
+// Cut where it would not fit.
+static void take_text(char *to, size_t size, const char *text)
+{
+    size_t length = strnlen(text, size - 1);
+    memcpy(to, text, length);
+    to[length] = '\0';
 }
 
 int snapshot_from_value(const struct value *v, struct snapshot *ret, struct error *err)
 {
     *ret = (struct snapshot){0};
     const struct value *sets = value_get(v, "sets"), *rollout = value_get(v, "rollout");
-    const char *last, *who;
+    const char *last, *who, *holder;
     if (value_need_int(v, "epoch", 0, INT64_MAX, &ret->epoch, err) < 0 ||
         value_need_int(v, "live", 0, INT64_MAX, &ret->live, err) < 0 ||
         value_need_str(v, "last", &last, err) < 0 ||
         value_need_str(v, "abort_who", &who, err) < 0 ||
+        value_need_str(v, "holder", &holder, err) < 0 ||
         outcome_from_name(last, "snapshot", &ret->last, err) < 0 ||
         position_from_value(value_get(v, "position"), &ret->position, err) < 0 ||
         (rollout && rollout_from_value(rollout, &ret->rollout, err) < 0))
@@ -186,7 +196,7 @@ int snapshot_from_value(const struct value *v, struct snapshot *ret, struct erro
             return -1;
     ret->abort_requested = value_get_bool(v, "abort_requested", false);
     ret->promote_requested = value_get_bool(v, "promote_requested", false);
-    size_t length = strnlen(who, sizeof ret->abort_who - 1);
-    memcpy(ret->abort_who, who, length);
+    take_text(ret->abort_who, sizeof ret->abort_who, who);
+    take_text(ret->holder, sizeof ret->holder, holder);
     return 0;
 }
