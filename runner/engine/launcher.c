@@ -29,7 +29,9 @@ int launcher_init(
     *l = (struct launcher){.loop = loop, .state = state};
     for (size_t i = 0; i < PROGRAM_COUNT; i++)
         l->programs[i] = -1;
-    return sandbox_host_read(&l->host, err);
+    if (sandbox_host_read(&l->host, err) < 0)
+        return -1;
+    return state->dir >= 0 ? sandbox_host_group(&l->host, state->path, err) : 0;
 }
 
 void launcher_done(struct launcher *l)
