@@ -21,6 +21,7 @@
 
 #define SOCKET_FILE   "agent.sock"
 #define READY_FD      4
+#define LOG_MAX       (1 << 20)
 #define SAVE_AGAIN_MS 1000
 #define FIRST_WAIT_MS 5000 // for the agent that was started at the same moment
 
@@ -168,6 +169,14 @@ static void on_accept(struct loop_io *io, uint32_t events)
 
 // --- the life ---
 
+// So that an agent that has much to say for years does not fill the disk.
+static void rotate_log(const struct agent *a)
+{
+    struct stat st;
+    if (fstatat(a->dir, "agent.log", &st, 0) == 0 && st.st_size > LOG_MAX)
+        renameat(a->dir, "agent.log", a->dir, "agent.log.1");
+}
+
 // The agent's own directory, its log, and the lock by which there is only one. 1: somebody else is
 // it.
 static int enter(struct agent *a, struct error *err)
@@ -176,6 +185,7 @@ static int enter(struct agent *a, struct error *err)
     a->dir = dir_open(AT_FDCWD, path, err);
     if (a->dir < 0)
         return -1;
+    rotate_log(a);
     AUTO_FD int log = openat(a->dir, "agent.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log < 0 || dup2(log, STDERR_FILENO) < 0)
         return error_errno(err, "%s/agent.log", path);

@@ -236,6 +236,13 @@ void instance_find_wrong_port(struct agent_instance *i)
             http_port_name(i));
 }
 
+static void on_timer(struct loop_timer *timer);
+
+static void look_again(struct agent_instance *i, int64_t in_ms)
+{
+    loop_timer_start(i->agent->loop, &i->timer, clock_monotonic_ms() + in_ms, on_timer, i);
+}
+
 // --- its end ---
 
 static void print_end(const char *record, char *ret, size_t size)
@@ -486,6 +493,8 @@ static void start(struct agent_instance *i)
         if (!i->kept.was_ready && !i->doomed[0])
             doom(i, "cannot be started: %s", err.message);
         ended_by_itself(i, 0);
+        look_again(i, i->due_ms - clock_monotonic_ms());
+        agent_changed(i->agent);
         return;
     }
     failpoint("agent.started");
@@ -549,13 +558,6 @@ static int stop_signal(const struct agent_instance *i)
         if (text_equal(sigabbrev_np(s), name))
             return s;
     return SIGTERM;
-}
-
-static void on_timer(struct loop_timer *timer);
-
-static void look_again(struct agent_instance *i, int64_t in_ms)
-{
-    loop_timer_start(i->agent->loop, &i->timer, clock_monotonic_ms() + in_ms, on_timer, i);
 }
 
 static void tell_to_end(struct agent_instance *i)

@@ -190,9 +190,10 @@ static void drop_gone(struct agent *a)
 
 void sets_settle(struct agent *a)
 {
-    drop_gone(a);
+    drop_gone(a); // their names and ports are free again
     vec_each (set, &a->sets)
         settle_count(a, *set);
+    drop_gone(a); // who did not run when it was to leave
 }
 
 // --- what is seen ---

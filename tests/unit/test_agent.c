@@ -442,6 +442,22 @@ static void an_end_before_it_is_ready_is_told_with_its_last_line(void **state)
     assert_non_null(strstr(value_get_str(explained, "text"), "  no database\n"));
 }
 
+static bool new_is_gone(const struct snapshot *seen)
+{
+    return !seen->sets[SET_NEW].exists;
+}
+
+static void a_set_that_never_ran_goes_all_the_same(void **state)
+{
+    struct app *app = *state;
+    struct snapshot seen;
+    begin_broken(app, "exit 3", &seen);
+    act(app, 2, (struct step){.kind = STEP_RETIRE, .set = SET_NEW});
+    await(app, &seen, new_is_gone);
+    AUTO_FREE char *left = shell_output(app->state.path, "ls apps/shop/instances");
+    assert_string_equal(left, "");
+}
+
 static void another_port_than_its_own_is_told(void **state)
 {
     struct app *app = *state;
@@ -607,6 +623,7 @@ TEST_MAIN(with_agent(a_release_goes_live_behind_nginx), with_agent(the_old_set_d
     with_agent(what_was_killed_as_a_whole_comes_back),
     with_agent(an_instance_that_dies_is_started_again),
     with_agent(an_end_before_it_is_ready_is_told_with_its_last_line),
+    with_agent(a_set_that_never_ran_goes_all_the_same),
     with_agent(another_port_than_its_own_is_told),
     with_agent(a_program_that_is_not_there_is_told_at_once),
     with_agent(stale_writes_change_nothing), with_agent(only_one_holds_the_claim),

@@ -1,10 +1,12 @@
 #include "support/check.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include "os/ipc.h"
 #include "os/loop.h"
 #include "os/process.h"
+#include "os/sockets.h"
 
 static int make_directory(void **state)
 {
@@ -293,12 +296,69 @@ static void a_peer_of_another_protocol_is_told_so(void **state)
     waitpid(pid, NULL, 0);
 }
 
+static int listen_somewhere(int *ret_port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    *ret_port = ntohs(address.sin_port);
+    return fd;
+}
+
+static int connect_to(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+        .sin_port = htons((uint16_t)port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void sockets_are_seen_by_their_port(void **state)
+{
+    (void)state;
+    int port;
+    int listening = listen_somewhere(&port);
+    AUTO(sockets) struct sockets before = {0}, after = {0}, gone = {0};
+    check_ok(sockets_read(&before, &err));
+    assert_true(sockets_listen(&before, port));
+    assert_int_equal(sockets_established(&before, port), 0);
+    assert_false(port_is_free(port));
+    int client = connect_to(port);
+    check_ok(sockets_read(&after, &err));
+    assert_int_equal(sockets_established(&after, port), 1); // its end, not the client's
+    assert_int_equal(sockets_other_port(&after, getpid(), port, 1), 0);
+    assert_int_equal(sockets_other_port(&after, getpid(), port + 1, 1), port);
+    close(client);
+    close(listening);
+    check_ok(sockets_read(&gone, &err));
+    assert_false(sockets_listen(&gone, port));
+    assert_true(port_is_free(port));
+}
+
+static void names_of_a_directory_come_in_order(void **state)
+{
+    AUTO_FD int dir = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(strv) struct strv names = {0};
+    check_ok(dir_make(dir, "d/b", 0755, &err));
+    check_ok(dir_make(dir, "d/.a", 0755, &err));
+    check_ok(dir_list(dir, "d", &names, &err));
+    assert_int_equal(names.length, 2);
+    assert_string_equal(names.items[0], ".a");
+    check_error(dir_list(dir, "none", &names, &err), ERR_NOT_FOUND, "none");
+}
+
 #define with_directory(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
 
 TEST_MAIN(with_directory(replaces_a_file_whole_and_leaves_no_temporary),
     with_directory(removes_a_tree_without_following_links),
     with_directory(a_path_that_foreign_input_chose_stays_in_its_root),
-    with_directory(only_one_holds_a_lock),
+    with_directory(only_one_holds_a_lock), with_directory(names_of_a_directory_come_in_order),
+    cmocka_unit_test(sockets_are_seen_by_their_port),
     cmocka_unit_test(the_loop_calls_timers_in_order_and_descriptors_when_ready),
     cmocka_unit_test(a_process_is_found_by_pid_and_start_time_only),
     cmocka_unit_test(values_survive_a_round_trip_and_name_what_is_wrong), cmocka_unit_test(digests),
