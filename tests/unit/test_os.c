@@ -273,6 +273,11 @@ static void calls_answers_failures_notices_and_descriptors(void **state)
         rpc_call(rpc, "fail", NULL, NULL, 0, 5000, NULL, NULL, &err), ERR_CONFLICT, "run 7");
     check_error(
         rpc_call(rpc, "forbidden", NULL, NULL, 0, 5000, NULL, NULL, &err), ERR_DENIED, "forbidden");
+    assert_int_equal(rpc_notice(rpc, 0, &notice, NULL), 0);
+    assert_false(rpc_broken(rpc));
+    kill(pid, SIGKILL);
+    check_error(rpc_call(rpc, "echo", NULL, NULL, 0, 5000, NULL, NULL, &err), ERR_CONFLICT, "echo");
+    assert_true(rpc_broken(rpc));
     rpc_free(take_ptr(rpc));
     waitpid(pid, NULL, 0);
 }
