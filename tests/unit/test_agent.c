@@ -360,6 +360,31 @@ static void the_old_set_drains_and_goes(void **state)
     assert_string_equal(logs, "1");
 }
 
+static bool twelve_are_ready(const struct snapshot *seen)
+{
+    return seen->sets[SET_NEW].ready == 12;
+}
+
+static void an_app_that_grows_gets_more_ports(void **state)
+{
+    struct app *app = *state;
+    struct snapshot seen;
+    put(app, make_release(app, SERVE), -1);
+    go_live(app, 0, 1);
+    struct value *record = make_release(app, SERVE);
+    value_set_int(record, "instances", 12);
+    put(app, record, -1);
+    begin(app, 1, 2);
+    act(app, 1, (struct step){.kind = STEP_SCALE, .set = SET_NEW, .count = 12});
+    await(app, &seen, twelve_are_ready);
+    act(app, 2, (struct step){.kind = STEP_WEIGHT, .set = SET_NEW, .percent = 100});
+    for (int i = 0; i < 20; i++)
+        check_answer(app, "/ping", "pong");
+    AUTO_FREE char *reloads =
+        shell_output(app->state.path, "grep -c 'nginx is reloaded' apps/shop/agent.log");
+    assert_string_equal(reloads, "1");
+}
+
 static void a_killed_agent_finds_everything_again(void **state)
 {
     struct app *app = *state;
@@ -619,6 +644,7 @@ static void down_leaves_nothing(void **state)
 }
 
 TEST_MAIN(with_agent(a_release_goes_live_behind_nginx), with_agent(the_old_set_drains_and_goes),
+    with_agent(an_app_that_grows_gets_more_ports),
     with_agent(a_killed_agent_finds_everything_again),
     with_agent(what_was_killed_as_a_whole_comes_back),
     with_agent(an_instance_that_dies_is_started_again),
