@@ -94,6 +94,14 @@ EOF
     [[ -z $(find "$DAVIT_STATE/runs/1" -name upper) ]] || fail "its workspace was left"
 }
 
+test_what_a_runner_left_that_died_as_it_began_is_in_nobodys_way() {
+    printf 'name: x\nstages: {a: {run: "echo hello"}}\n' >.davit.yaml
+    mkdir -p "$DAVIT_STATE/runs/1/logs" # it was killed before it committed its row
+    echo '99999999 1' >"$DAVIT_STATE/runs/1/worker"
+    expect 0 davit run
+    contains 'run 1: success'
+}
+
 test_values_are_checked_before_anything_starts() {
     cat >.davit.yaml <<'EOF'
 name: env
