@@ -123,7 +123,7 @@ static int store_layers(
     if (value_need_strv(params, "layers", &names, err) < 0)
         return -1;
     strv_each (name, &names) {
-        char *path;
+        char *path = NULL;
         if (store_path(role, *name, "layers", &path, err) < 0)
             return -1;
         strv_push_take(ret, path);
@@ -299,7 +299,9 @@ static void spawn_step(struct rpc *rpc, int64_t id, struct value *params, struct
         .arg = step,
     };
     if (plan_step(role, params, &plan, &spec, &err) == 0) {
-        AUTO_FREE char *cgroup = mem_printf("%s/run-%lld", role->spec.cgroup, (long long)id);
+        AUTO_FREE char *cgroup = NULL;
+        if (role->spec.cgroup)
+            cgroup = mem_printf("%s/run-%lld", role->spec.cgroup, (long long)id);
         spec.cgroup = cgroup;
         step->child =
             child_start(role->launcher->loop, &role->launcher->host, &spec, &options, &err);

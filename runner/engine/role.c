@@ -103,7 +103,8 @@ struct role *role_start(struct launcher *launcher, const struct role_spec *spec,
     role->name = mem_strdup(spec->name);
     // A cgroup of its own below the stage's: a role and the RUN steps that it asks for are separate
     // sandboxes.
-    role->cgroup = mem_printf("%s/%s", spec->cgroup, program_name(spec->program));
+    if (spec->cgroup)
+        role->cgroup = mem_printf("%s/%s", spec->cgroup, program_name(spec->program));
     role->job = spec->job;
     role->job_fd = -1;
     if (ipc_pair(pair, err) < 0 || launch(role, pair[1], err) < 0)

@@ -21,7 +21,7 @@ typedef int role_journal_fn(void *arg, const struct value *event, struct error *
 struct role_spec {
     enum program program;
     const char *name;   // of the stage: for errors and the cgroup
-    const char *cgroup; // "RUN/STAGE"
+    const char *cgroup; // "RUN/STAGE"; NULL: none
     struct value *job;  // taken
     int job_fd;         // passed along with the job (secrets); -1 or 0: none. Not owned
     const struct sandbox_mount *mounts; // lent until role_start() returns

@@ -20,8 +20,9 @@ int worker_file_write(const struct state *state, int64_t run_id, struct error *e
     if (process_start_time(getpid(), &start, err) < 0)
         return -1;
     AUTO_FREE char *text = mem_printf("%d %llu\n", getpid(), (unsigned long long)start);
-    // Written plainly: after a power cut there is no worker to find.
-    AUTO_FD int fd = openat(state->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    // Written plainly: after a power cut there is no worker to find. One may be there already, of a
+    // worker that died before it committed its run: the number is ours now.
+    AUTO_FD int fd = openat(state->dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_errno(err, "%s", path);
     return fd_write_all(fd, text, strlen(text), err);

@@ -46,12 +46,18 @@ static int map_self(const struct sandbox_plan *plan, struct error *err)
     return 0;
 }
 
-// Takes the ids that the parent mapped, and from then on dies with it unless detached.
-static int take_ids(const struct sandbox_plan *plan, struct child_pipes pipes, struct error *err)
+// Until the parent has done its part: our ids, our cgroup, our network.
+static void await_admission(struct child_pipes pipes)
 {
     char go;
     if (read(pipes.go, &go, 1) != 1)
         _exit(EXIT_RUNNER); // the parent died before we were anything
+}
+
+// Takes the ids that the parent mapped, and from then on dies with it unless detached.
+static int take_ids(const struct sandbox_plan *plan, struct child_pipes pipes, struct error *err)
+{
+    await_admission(pipes);
     if (!plan->privileged && map_self(plan, err) < 0)
         return -1;
     if (plan->privileged &&
@@ -118,6 +124,7 @@ static _Noreturn void run_trusted(struct sandbox_plan *plan, struct child_pipes 
     struct error err = {0};
     if (!plan->spec->detached)
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    await_admission(pipes);
     setsid();
     child_execute(plan, &err);
     give_up(pipes.report, &err);

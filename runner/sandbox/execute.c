@@ -41,8 +41,8 @@ static int place_descriptors(const struct sandbox_spec *spec, bool keep_output, 
             return error_errno(err, "descriptor %zu", i);
     }
     // Everything else, wherever it came from, ends at execve.
-    unsigned first = (unsigned)(spec->extra_fd_count ? count : spec->socket_fd > 0 ? 4 : 3);
-    if (close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+    if ((wanted[SOCKET_FD] < 0 && close_range(SOCKET_FD, SOCKET_FD, CLOSE_RANGE_CLOEXEC) < 0) ||
+        close_range((unsigned)count, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
         return error_errno(err, "close_range");
     return 0;
 }

@@ -81,7 +81,9 @@ static int launch(struct sandbox_plan *plan, struct sandbox_child *child, struct
     int saved = errno;
     sigprocmask(SIG_SETMASK, &old, NULL);
     close(report[1]);
-    close(go[0]);
+    // Our copy of the end to read stays until we have written: a child that has died meanwhile is
+    // told by its report, not by a SIGPIPE.
+    AUTO_FD int go_read = go[0];
     AUTO_FD int go_fd = go[1];
     child->report_fd = report[0];
     errno = saved;

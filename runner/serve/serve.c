@@ -62,7 +62,7 @@ static int start_queued(struct serve *s, struct error *err)
     size_t limit = (size_t)s->config->concurrency;
     for (size_t i = queued.items.length; i-- && workers_count(s->workers) < limit;) {
         struct run_record *run = &queued.items.items[i]; // the oldest first
-        if (is_busy(&running, run))
+        if (workers_has(s->workers, run->id) || is_busy(&running, run))
             continue;
         if (start_run(s, run, err) < 0)
             return -1;

@@ -68,6 +68,14 @@ size_t workers_count(const struct workers *w)
     return w->items.length;
 }
 
+bool workers_has(const struct workers *w, int64_t run_id)
+{
+    vec_each (worker, &w->items)
+        if ((*worker)->run_id == run_id)
+            return true;
+    return false;
+}
+
 static int spawn(struct workers *w, const char *name, const struct strv *argv, int order_fd,
     struct sandbox_child *ret, struct error *err)
 {
@@ -119,6 +127,8 @@ static void resume_app(void *arg, const char *app)
     sandbox_release(&child);
 }
 
+static int find_or_settle(struct workers *w, int64_t run_id, struct error *err);
+
 static void on_ended(struct loop_io *io, uint32_t events)
 {
     (void)events;
@@ -130,7 +140,7 @@ static void on_ended(struct loop_io *io, uint32_t events)
         process_reap(worker->process.pidfd, &status, NULL);
     forget(worker);
     struct error err = {0};
-    if (settle_run(w->launcher, w->db, run_id, resume_app, w, &err) < 0)
+    if (find_or_settle(w, run_id, &err) < 0)
         log_error("run %lld: %s", (long long)run_id, err.message);
     w->changed(w->arg);
 }
@@ -150,6 +160,18 @@ static int hold(
         return -1;
     }
     return 0;
+}
+
+// A run's worker is the process that has claimed it: after a daemon that died while it started one,
+// that need not be the one whose end we saw.
+static int find_or_settle(struct workers *w, int64_t run_id, struct error *err)
+{
+    struct process process = PROCESS_NONE;
+    int found = worker_find(w->launcher->state, run_id, &process, err);
+    if (found < 0)
+        return -1;
+    return found ? hold(w, run_id, process, false, err)
+                 : settle_run(w->launcher, w->db, run_id, resume_app, w, err);
 }
 
 int workers_start(struct workers *w, int64_t run_id, struct value *order, struct error *err)
@@ -178,14 +200,8 @@ int workers_adopt(struct workers *w, struct error *err)
     AUTO(run_list) struct run_list running = {0};
     if (runs_list(w->db, STATUS_RUNNING, 0, &running, err) < 0)
         return -1;
-    vec_each (run, &running.items) {
-        struct process process = PROCESS_NONE;
-        int found = worker_find(w->launcher->state, run->id, &process, err);
-        int status = found > 0    ? hold(w, run->id, process, false, err)
-                     : found == 0 ? settle_run(w->launcher, w->db, run->id, resume_app, w, err)
-                                  : -1;
-        if (status < 0)
+    vec_each (run, &running.items)
+        if (find_or_settle(w, run->id, err) < 0)
             return -1;
-    }
     return 0;
 }

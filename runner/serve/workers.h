@@ -21,3 +21,5 @@ int workers_adopt(struct workers *w, struct error *err);
 // Starts the worker of a queued run; `order` is what it may know (see cli/cmd_run.c) and is taken.
 int workers_start(struct workers *w, int64_t run_id, struct value *order, struct error *err);
 size_t workers_count(const struct workers *w);
+// Whether one was started for this run, also while it has not claimed it yet.
+bool workers_has(const struct workers *w, int64_t run_id);

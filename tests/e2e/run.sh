@@ -94,6 +94,14 @@ EOF
     [[ -z $(find "$DAVIT_STATE/runs/1" -name upper) ]] || fail "its workspace was left"
 }
 
+test_what_a_runner_left_that_died_as_it_began_is_in_nobodys_way() {
+    printf 'name: x\nstages: {a: {run: "echo hello"}}\n' >.davit.yaml
+    mkdir -p "$DAVIT_STATE/runs/1/logs" # it was killed before it committed its row
+    echo '99999999 1' >"$DAVIT_STATE/runs/1/worker"
+    expect 0 davit run
+    contains 'run 1: success'
+}
+
 test_values_are_checked_before_anything_starts() {
     cat >.davit.yaml <<'EOF'
 name: env
@@ -145,6 +153,43 @@ EOF
     test ! -e "$DAVIT_STATE" || fail "the plan made a state directory"
     expect 0 davit plan -o json
     [[ $(jq -r '.stages[1].selected' <<<"$output") == false ]] || fail "$output"
+}
+
+# touched LOG: what a traced davit changed, or connected to. A sandbox's init puts its own root together by relative
+# names; an absolute path is the host's, whoever names it.
+touched() {
+    local davit
+    davit=$(head -n 1 "$1" | cut -d' ' -f1)
+    grep -vE '= -1 |resumed|"/proc/[0-9a-z]*/(uid_map|gid_map|setgroups)"|"/dev/null"' "$1" |
+        grep -E "^$davit .*(mkdir|unlink|rename|link|symlink|mknod|chmod|chown|truncate|O_CREAT)|AT_FDCWD, \"/.*(O_WRONLY|O_RDWR|O_CREAT)|connect\(|sendto\(" || :
+}
+
+test_a_plan_opens_no_connection_and_writes_nothing() {
+    local calls=connect,sendto,openat,openat2,creat,mkdir,mkdirat,unlink,unlinkat,rename,renameat,renameat2,link,linkat
+    calls+=,symlink,symlinkat,mknod,mknodat,chmod,fchmod,fchmodat,chown,fchown,fchownat,truncate,ftruncate
+    new_repository
+    cd "$here/work"
+    cat >.davit.yaml <<'END'
+name: plan
+env: {TOKEN: {secret: true, default: hunter2hunter2}}
+stages:
+  a: {run: x, image: "localhost:5000/go:1", cache: {paths: [/c], key: "${{ hashFiles('.davit.yaml') }}"}}
+  i: {build: {tags: ["localhost:5000/x:1"], push: true}}
+  d: {secrets: [TOKEN], deploy: {app: x, image: i, instances: 2, listen: 127.0.0.1:18099, ports: {PORT: http}}}
+END
+    commit one
+    seen() { find "$here/work" "$here/app.git" "$HOME" -printf '%p %i %s %T@ %C@\n' | sort; }
+    seen >"$here/before"
+    expect 0 strace -f -o "$here/trace" -e "trace=$calls" davit plan
+    contains 'TOKEN=***' 'scale new to'
+    [[ -z $(touched "$here/trace") ]] || fail "$(touched "$here/trace")"
+    seen >"$here/after"
+    cmp "$here/before" "$here/after" || fail "a file has changed"
+    [[ ! -e $DAVIT_STATE ]] || fail "there is a state directory"
+    # The control: of what does write, that is seen.
+    printf 'name: x\nstages: {a: {run: "true"}}\n' >other.yaml
+    expect 0 strace -f -o "$here/trace" -e "trace=$calls" davit run other.yaml
+    [[ $(touched "$here/trace") == *davit.db* ]] || fail "the trace shows nothing of a run"
 }
 
 test_a_cache_is_kept_by_key_and_only_from_success() {

@@ -75,6 +75,30 @@ test_the_newest_pending_commit_of_a_ref_wins() {
     stop_serve
 }
 
+test_pushes_to_many_repositories_at_once_are_one_run_each() {
+    local i
+    printf 'concurrency: 8\nrepositories:\n' >"$here/server.yaml"
+    new_repository
+    pipeline 'sleep 0.5'
+    for i in 1 2 3 4 5 6; do
+        git init -q --bare -b main "$here/many-$i.git"
+        printf '  - path: %s\n' "$here/many-$i.git" >>"$here/server.yaml"
+    done
+    davit serve "$here/server.yaml" 2>>"$here/serve.log" &
+    serve=$!
+    for i in 1 2 3 4 5 6; do
+        until_true 20 grep -q "watching.*many-$i" "$here/serve.log"
+    done
+    for i in 1 2 3 4 5 6; do
+        git -C "$here/work" push -q "$here/many-$i.git" HEAD:main &
+    done
+    for i in 1 2 3 4 5 6; do
+        until_true 30 run_is "$i" success
+    done
+    ! grep -E 'worker died|does not wait' "$here/serve.log" || fail "a run was started twice"
+    stop_serve
+}
+
 test_stopping_or_killing_the_daemon_changes_no_run() {
     local signal
     new_repository

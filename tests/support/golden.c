@@ -8,19 +8,11 @@
 #include "os/file.h"
 #include "support/check.h"
 
-char *golden_path(const char *name)
-{
-    static const char here[] = __FILE__; // …/tests/support/golden.c
-    size_t tests = sizeof here - sizeof "support/golden.c";
-    return mem_printf("%.*s%s", (int)tests, here, name);
-}
-
 void golden_names(const char *dir, const char *suffix, struct strv *ret)
 {
-    AUTO_FREE char *path = golden_path(dir);
-    DIR *d = opendir(path);
+    DIR *d = opendir(dir);
     if (!d)
-        fail_msg("%s cannot be read", path);
+        fail_msg("%s cannot be read: tests are run from tests/", dir);
     for (struct dirent *entry; (entry = readdir(d));)
         if (text_ends(entry->d_name, suffix))
             strv_push_take(ret, mem_strndup(entry->d_name, strlen(entry->d_name) - strlen(suffix)));
@@ -31,8 +23,7 @@ void golden_names(const char *dir, const char *suffix, struct strv *ret)
 bool golden_read(const char *dir, const char *name, const char *suffix, struct str *out)
 {
     AUTO_FREE char *relative = mem_printf("%s/%s%s", dir, name, suffix);
-    AUTO_FREE char *path = golden_path(relative);
-    return file_read(AT_FDCWD, path, out, NULL) == 0;
+    return file_read(AT_FDCWD, relative, out, NULL) == 0;
 }
 
 void golden_check(const char *dir, const char *name, const char *suffix, const char *text)
@@ -42,8 +33,7 @@ void golden_check(const char *dir, const char *name, const char *suffix, const c
     const char *mode = getenv("GOLDEN");
     if (mode && strcmp(mode, "write") == 0) {
         AUTO_FREE char *relative = mem_printf("%s/%s%s", dir, name, suffix);
-        AUTO_FREE char *path = golden_path(relative);
-        check_ok(file_replace(AT_FDCWD, path, 0644, text, strlen(text), &err));
+        check_ok(file_replace(AT_FDCWD, relative, 0644, text, strlen(text), &err));
         return;
     }
     if (!golden_read(dir, name, suffix, &wanted))

@@ -1,12 +1,11 @@
-// Files that hold what a test expects. They lie beside the tests' own sources, so a test program
-// runs from anywhere.
+// Files that hold what a test expects. They lie beside the tests' own sources and are named
+// relative to tests/, where test programs are run: a path from the build would be another one under
+// ccache.
 #pragma once
 
 #include "base/str.h"
 #include "base/vec.h"
 
-// tests/NAME, as a path; the caller's.
-char *golden_path(const char *name);
 // The names in the directory tests/DIR that end in `suffix`, sorted, without it.
 void golden_names(const char *dir, const char *suffix, struct strv *ret);
 // Appends what tests/DIR/NAME.SUFFIX holds; false when there is no such file.

@@ -1,11 +1,15 @@
 #include "support/check.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,6 +78,23 @@ static void removes_a_tree_without_following_links(void **state)
     assert_false(file_exists(AT_FDCWD, tree));
     assert_true(file_exists(AT_FDCWD, kept));
     check_ok(dir_remove_tree(AT_FDCWD, tree, &err));
+}
+
+static void removes_a_tree_of_any_depth(void **state)
+{
+    AUTO_FREE char *tree = path_join(*state, "tree");
+    check_ok(dir_make(AT_FDCWD, tree, 0755, &err));
+    AUTO_FD int fd = open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int depth = 0; depth < 5000; depth++) {
+        assert_int_equal(mkdirat(fd, "d", 0755), 0);
+        int below = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(fchmod(fd, depth % 100 ? 0755 : 0), 0);
+        close(fd);
+        fd = below;
+        assert_true(fd >= 0);
+    }
+    check_ok(dir_remove_tree(AT_FDCWD, tree, &err));
+    assert_false(file_exists(AT_FDCWD, tree));
 }
 
 static void a_path_that_foreign_input_chose_stays_in_its_root(void **state)
@@ -323,6 +344,27 @@ static int connect_to(int port)
     return fd;
 }
 
+// In a network of our own, where nobody else listens. Within a sandbox that is so already.
+static int enter_own_network(void **state)
+{
+    static int saved;
+    saved = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    *state = &saved;
+    struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    if (unshare(CLONE_NEWNET) < 0)
+        return errno == EPERM ? 0 : -1;
+    AUTO_FD int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return ioctl(fd, SIOCSIFFLAGS, &up);
+}
+
+static int leave_own_network(void **state)
+{
+    int *saved = *state;
+    int status = setns(*saved, CLONE_NEWNET) < 0 && errno != EPERM ? -1 : 0;
+    close(*saved);
+    return status;
+}
+
 static void sockets_are_seen_by_their_port(void **state)
 {
     (void)state;
@@ -359,9 +401,11 @@ static void names_of_a_directory_come_in_order(void **state)
 
 TEST_MAIN(with_directory(replaces_a_file_whole_and_leaves_no_temporary),
     with_directory(removes_a_tree_without_following_links),
+    with_directory(removes_a_tree_of_any_depth),
     with_directory(a_path_that_foreign_input_chose_stays_in_its_root),
     with_directory(only_one_holds_a_lock), with_directory(names_of_a_directory_come_in_order),
-    cmocka_unit_test(sockets_are_seen_by_their_port),
+    cmocka_unit_test_setup_teardown(
+        sockets_are_seen_by_their_port, enter_own_network, leave_own_network),
     cmocka_unit_test(the_loop_calls_timers_in_order_and_descriptors_when_ready),
     cmocka_unit_test(a_process_is_found_by_pid_and_start_time_only),
     cmocka_unit_test(values_survive_a_round_trip_and_name_what_is_wrong), cmocka_unit_test(digests),
