@@ -1,6 +1,7 @@
 // What drivers and verbs may ask of the agent: a row each. Who is connected is root or our own
 // user.
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,10 +55,19 @@ static int reply_list(const struct value *list, int *ret_fd, struct error *err)
 
 // --- the claim ---
 
-static int check_free(const struct connection *c, bool preempt, struct error *err)
+// Who holds it besides this one. One whose end we have only not come to yet does not.
+static const struct connection *other_holder(const struct connection *c)
 {
     const struct connection *holder = c->agent->holder;
-    if (!holder || holder == c || preempt)
+    struct pollfd poller = {.fd = holder ? rpc_fd(holder->rpc) : -1};
+    bool gone = poll(&poller, 1, 0) > 0 && (poller.revents & (POLLHUP | POLLERR));
+    return holder == c || gone ? NULL : holder;
+}
+
+static int check_free(const struct connection *c, bool preempt, struct error *err)
+{
+    const struct connection *holder = other_holder(c);
+    if (!holder || preempt)
         return 0;
     return error_set(err, ERR_CONFLICT, "run %s of %s holds %s: it is being deployed right now",
         holder->run, holder->who, c->agent->app);
@@ -66,7 +76,7 @@ static int check_free(const struct connection *c, bool preempt, struct error *er
 // A driver whose agent was started again takes its claim up, if nobody else has come meanwhile.
 static int claim_again(struct connection *c, int64_t epoch, struct error *err)
 {
-    if (epoch == c->agent->epoch && (!c->agent->holder || c->agent->holder == c))
+    if (epoch == c->agent->epoch && !other_holder(c))
         return 0;
     return error_set(err, ERR_CONFLICT, "another driver has taken %s over", c->agent->app);
 }
