@@ -228,6 +228,64 @@ EOF
     expect 0 davit run
 }
 
+test_what_a_failing_stage_does_to_a_cache_is_forgotten() {
+    cat >.davit.yaml <<'END'
+name: cache
+stages:
+  a: {cache: {paths: [/c, /other], key: k}, run: "sh ./script"}
+END
+    echo 'echo 1 >/c/a; echo 1 >/c/gone; mkdir /c/d; echo 1 >/c/d/x; echo other >/other/o' >script
+    expect 0 davit run
+    echo 'echo poison >/c/a; rm -r /c/gone /c/d; echo new >/c/new; exit 1' >script
+    expect 1 davit run
+    sed -i 's:/c, /other:/other, /c:' .davit.yaml # the order says nothing
+    echo 'cat /c/a /c/gone /c/d/x /other/o; test ! -e /c/new; echo 2 >/c/a; rm -r /c/gone /c/d; mkdir /c/d; echo 2 >/c/d/y' >script
+    expect 0 davit run
+    contains 'a | 1
+a | 1
+a | 1
+a | other' 'cache: found'
+    echo 'cat /c/a /c/d/*; ls /c; ls /c/d' >script
+    expect 0 davit run
+    contains 'a | 2
+a | 2' 'a | a
+a | d
+a | y'
+    lacks 'a | gone' 'a | x'
+    # One that was killed while it kept something is finished by the next.
+    local cache part
+    cache=$(dirname "$(find "$DAVIT_STATE/cache" -name kept)")
+    part=$(basename "$(dirname "$(find "$cache/kept" -name a)")")
+    mkdir -p "$cache/merge/$part/upper"
+    echo 3 >"$cache/merge/$part/upper/a"
+    echo 'cat /c/a' >script
+    expect 0 davit run
+    contains 'a | 3'
+    [[ $(ls "$cache") == $'kept\nlock' ]] || fail "$(ls "$cache")"
+}
+
+test_a_cache_that_breaks_while_one_waits_for_it_fails_the_stage() {
+    local cache waiting status=0
+    cat >.davit.yaml <<'END'
+name: cache
+stages:
+  a: {cache: {paths: [/c], key: k}, run: "sleep 1"}
+END
+    expect 0 davit run
+    cache=$(dirname "$(find "$DAVIT_STATE/cache" -name kept)")
+    davit run >/dev/null 2>&1 &
+    until_true 10 test -e "$cache/view"
+    davit run >"$here/log" 2>&1 &
+    waiting=$!
+    mkdir "$cache/new"
+    mount -t tmpfs none "$cache/new"
+    wait "$waiting" || status=$?
+    umount "$cache/new"
+    ((status == 70)) || fail "exit $status: $(cat "$here/log")"
+    output=$(cat "$here/log")
+    contains 'error: cache' 'resource busy'
+}
+
 test_stages_run_without_privileges_too() {
     cat >.davit.yaml <<'EOF'
 name: plain
