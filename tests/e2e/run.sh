@@ -138,6 +138,12 @@ stages:
 EOF
     expect 2 davit validate
     contains '.davit.yaml:3:7: error:' 'did you mean "needs"?' 'b → c → b' '.davit.yaml:6:24: error:'
+    expect 2 davit validate -o json . .davit.yaml
+    [[ $(jq -r '.[] | "\(.file):\(.line):\(.column) \(.severity)"' <<<"$output") == $'.:null:null error\n.davit.yaml:3:7 error\n'* ]] ||
+        fail "$output"
+    printf 'name: x\nstages: {a: {run: x}}\n' >.davit.yaml
+    expect 0 davit validate -o json
+    [[ $output == '[]' ]] || fail "$output"
 }
 
 test_a_plan_says_why_and_changes_nothing() {
