@@ -72,7 +72,8 @@ static int read_dotenv(struct run *run, int directory, struct diag_list *diags, 
     str_init(&text, DOTENV_MAX);
     int status = named ? file_read(AT_FDCWD, named, &text, &why) : -1;
     if (!named) {
-        AUTO_FD int fd = file_open_beneath(directory, DOTENV_FILE, O_RDONLY, 0, &why);
+        AUTO_FD int fd =
+            file_open_beneath(directory, DOTENV_FILE, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, &why);
         status = fd < 0 ? -1 : fd_read_all(fd, &text, &why);
     }
     if (status < 0) {

@@ -127,6 +127,16 @@ EOF
     lacks hunter2
 }
 
+test_what_stands_where_the_env_file_should_is_told_and_waited_for_never() {
+    printf 'name: x\nstages: {a: {run: "true"}}\n' >.davit.yaml
+    mkfifo .env
+    expect 0 timeout 20 davit run
+    rm .env
+    ln -s /etc/passwd .env
+    expect 70 davit run
+    contains '.env: leads out of the directory'
+}
+
 test_every_mistake_is_reported_at_once_with_its_place() {
     cat >.davit.yaml <<'EOF'
 name: bad
