@@ -159,16 +159,23 @@ EOF
 test_a_plan_says_why_and_changes_nothing() {
     cat >.davit.yaml <<'EOF'
 name: plan
+env: {PIN: {secret: true, required: true}}
 stages:
-  a: {run: x}
+  a: {run: x, secrets: [PIN], limits: {memory: 64MiB, processes: 100, cpu: 0.5}}
   b: {run: x, when: {branch: main}}
+  i: {build: {}, needs: [a]}
   d: {deploy: {app: x, image: "localhost:5000/x:1", instances: 3, listen: 127.0.0.1:18099, ports: {PORT: http}, strategy: blue-green}}
 EOF
-    expect 0 davit plan
-    contains '1. a (run) runs:' '2. b (run) skipped: no item of `when` matches manual' 'own user, mount, pid' 'scale new to 3'
+    PIN=1234 expect 0 davit plan
+    contains '1. a (run) runs:' '2. b (run) skipped: no item of `when` matches manual' 'own user, mount, pid' 'scale new to 3' \
+        'memory 64.0 MiB, 100 processes, 50 % of a CPU' 'PIN=*** (caller): too short to be hidden in logs' \
+        'sandbox: davit-image' 'sandbox: davit-deploy'
+    lacks 1234
     test ! -e "$DAVIT_STATE" || fail "the plan made a state directory"
-    expect 0 davit plan -o json
+    PIN=1234 expect 0 davit plan -o json
     [[ $(jq -r '.stages[1].selected' <<<"$output") == false ]] || fail "$output"
+    [[ $(jq -c '.stages[0] | [.limits.cpu_percent, .env[0].hidden_in_logs, (.sandbox | length > 1000)]' <<<"$output") == '[50,false,true]' ]] ||
+        fail "$output"
 }
 
 # touched LOG: what a traced davit changed, or connected to. A sandbox's init puts its own root together by relative
