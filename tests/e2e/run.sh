@@ -329,6 +329,31 @@ test_an_artifact_that_was_not_made_fails_the_stage() {
     contains 'artifact dist/app was not made by the stage'
 }
 
+test_a_full_disk_is_told_and_ends_nothing_but_the_run() {
+    cat >.davit.yaml <<'END'
+name: full
+stages:
+  a: {run: "head -c 3M /dev/zero >big", artifacts: [big]}
+  b: {needs: [a], run: "echo never"}
+END
+    mkdir "$here/disk"
+    mount -t tmpfs -o size=1m none "$here/disk"
+    export DAVIT_STATE=$here/disk/state
+    (
+        expect 1 davit run
+        contains 'No space left on device' 'b is skipped: a failed'
+        lacks INSERT
+        expect 0 davit show 1 # recorded once the workspace was gone
+        contains 'run 1: failure' 'a  failure' 'b  skipped'
+        printf 'name: x\nstages: {a: {run: "echo fine"}}\n' >.davit.yaml
+        expect 0 davit run
+        dd if=/dev/zero "of=$here/disk/fill" bs=4k 2>/dev/null || :
+        expect 70 davit run
+        contains 'No space left on device'
+    ) || { umount "$here/disk"; exit 1; }
+    umount "$here/disk"
+}
+
 test_usage_mistakes_exit_2_with_a_hint() {
     expect 2 davit rnu
     contains 'did you mean "run"?'
