@@ -151,6 +151,8 @@ static int start(struct stage_run *s, struct error *err)
     struct run *run = s->run;
     const struct stage *stage = s->plan->stage;
     AUTO(strv) struct strv needs = {0};
+    if (stage->image && !run->launcher->host.privileged) // said before it is pulled
+        return error_set(err, ERR_UNSUPPORTED, "`image:` needs davit to run as root (yet)");
     if (stage->image) {
         AUTO_FREE char *reference = stage_expand(s, stage->image, err);
         if (!reference)

@@ -319,8 +319,20 @@ EOF
     chmod a+rx "$here"
     mkdir "$here/nobody"
     chown nobody "$here/nobody"
-    expect 0 setpriv --reuid=65534 --regid=65534 --clear-groups env DAVIT_STATE="$here/nobody/state" HOME="$here/nobody" davit run
+    local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups env "DAVIT_STATE=$here/nobody/state" "HOME=$here/nobody")
+    expect 0 "${nobody[@]}" davit run
     contains 'a | 0' 'b | x' success
+    # What cannot be given is refused, not left out.
+    cat >.davit.yaml <<'EOF'
+name: refused
+stages:
+  image: {needs: [], image: "localhost:1/none:1", run: x}
+  egress: {needs: [], network: egress, run: x}
+  memory: {needs: [], limits: {memory: 64MiB}, run: x}
+  cpu: {needs: [], limits: {cpu: 1}, run: x}
+EOF
+    expect 1 "${nobody[@]}" davit run
+    [[ $(grep -c 'needs\? davit to run as root\|need davit to run as root' <<<"$output") == 5 ]] || fail "$output"
 }
 
 test_an_artifact_that_was_not_made_fails_the_stage() {
@@ -352,6 +364,24 @@ END
         contains 'No space left on device'
     ) || { umount "$here/disk"; exit 1; }
     umount "$here/disk"
+}
+
+test_the_callers_umask_decides_nothing() {
+    cat >.davit.yaml <<'END'
+name: umask
+stages:
+  a: {run: "umask; touch g; stat -c %a g"}
+END
+    printf 'FROM scratch\nWORKDIR /a\nCOPY f /f\n' >Dockerfile
+    echo f >f
+    expect 0 davit build .
+    local digest=${output##*$'\n'}
+    umask 077
+    expect 0 davit run
+    contains 'a | 0022' 'a | 644'
+    expect 0 davit build --state "$here/other" .
+    contains "$digest"
+    [[ $(stat -c %a "$here/other") == 711 ]] || fail "$(stat "$here/other")"
 }
 
 test_usage_mistakes_exit_2_with_a_hint() {
