@@ -33,6 +33,24 @@ EOF
     contains 'with uncommitted changes'
 }
 
+test_a_linked_worktree_and_a_submodule_know_their_commit() {
+    new_repository
+    printf 'name: git\nstages: {a: {run: '"'"'echo "$CI_COMMIT_SHA $CI_COMMIT_BRANCH"'"'"'}}\n' >"$here/work/.davit.yaml"
+    commit one
+    git -C "$here/work" worktree add -q -b side "$here/side"
+    cd "$here/side"
+    expect 0 davit run
+    contains "a | $(git rev-parse HEAD) side"
+    cd "$here/work"
+    git -c protocol.file.allow=always submodule --quiet add "$here/work" sub
+    cd sub
+    expect 0 davit run
+    contains "a | $(git rev-parse HEAD) main"
+    echo 'gitdir: /nowhere' >.git
+    expect 70 davit run
+    contains '.git: /nowhere: No such file'
+}
+
 test_a_failure_names_its_stage_and_skips_what_needs_it() {
     cat >.davit.yaml <<'EOF'
 name: fails
