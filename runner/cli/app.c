@@ -1,7 +1,5 @@
 #include "cli/app.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,13 +65,14 @@ int app_list(const struct cli *cli, struct strv *ret, struct error *err)
     AUTO_FREE char *state =
         cli->common.state ? mem_strdup(cli->common.state) : state_default_path();
     AUTO_FREE char *path = path_join(state ? state : ".", "apps");
-    DIR *dir = opendir(path);
-    if (!dir)
-        return errno == ENOENT ? 0 : error_errno(err, "%s", path);
-    for (struct dirent *entry; (entry = readdir(dir));)
-        if (entry->d_name[0] != '.')
-            strv_push(ret, entry->d_name);
-    closedir(dir);
-    strv_sort(ret);
+    AUTO(strv) struct strv names = {0};
+    struct error why = {0};
+    if (dir_list(AT_FDCWD, path, &names, &why) < 0 && why.kind != ERR_NOT_FOUND) {
+        *err = why;
+        return -1;
+    }
+    strv_each (name, &names)
+        if ((*name)[0] != '.')
+            strv_push(ret, *name);
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -143,6 +144,9 @@ static int dispatch(char *const *argv, struct error *err)
 int cli_main(int argc, char **argv)
 {
     process_harden();
+    // What davit makes has the modes that davit says; whoever calls it has no say in what a build
+    // writes or nginx may read.
+    umask(022);
     struct error err = {0};
     log_to(log_sink_text, log_fd(STDERR_FILENO), LOG_WARNING);
     int code = argc > 0 ? dispatch(argv + 1, &err) : EXIT_USAGE;

@@ -26,9 +26,10 @@ static int list_runs(struct cli *cli, void *arg, struct error *err)
     const struct runs_command *command = arg;
     AUTO(cli_context) struct cli_context context = {0};
     AUTO(run_list) struct run_list runs = {0};
-    if (cli_context_init(&context, cli, CLI_DATABASE, err) < 0 ||
-        settle_all(&context.launcher, context.db, NULL, NULL, err) < 0 ||
-        runs_list(context.db, -1, command->limit ? command->limit : 20, &runs, err) < 0)
+    if (cli_context_init(&context, cli, CLI_DATABASE, err) < 0)
+        return -1;
+    settle_all(&context.launcher, context.db);
+    if (runs_list(context.db, -1, command->limit ? command->limit : 20, &runs, err) < 0)
         return -1;
     if (cli->out.json) {
         AUTO(value) struct value *list = value_list();
@@ -73,9 +74,10 @@ static int show_run(struct cli *cli, void *arg, struct error *err)
     AUTO(cli_context) struct cli_context context = {0};
     AUTO(run_record) struct run_record run = {0};
     AUTO(stage_list) struct stage_list stages = {0};
-    if (run_id(cli, &id, err) < 0 || cli_context_init(&context, cli, CLI_DATABASE, err) < 0 ||
-        settle_all(&context.launcher, context.db, NULL, NULL, err) < 0 ||
-        runs_get(context.db, id, &run, err) < 0 || stages_list(context.db, id, &stages, err) < 0)
+    if (run_id(cli, &id, err) < 0 || cli_context_init(&context, cli, CLI_DATABASE, err) < 0)
+        return -1;
+    settle_all(&context.launcher, context.db);
+    if (runs_get(context.db, id, &run, err) < 0 || stages_list(context.db, id, &stages, err) < 0)
         return -1;
     if (cli->out.json) {
         AUTO(value) struct value *v = view_run(&run, &stages);

@@ -4,6 +4,7 @@
 #include "cli/view.h"
 #include "engine/cache.h"
 #include "engine/confine.h"
+#include "engine/mask.h"
 #include "engine/plan_deploy.h"
 #include "engine/workspace.h"
 #include "sandbox/plan.h"
@@ -75,6 +76,41 @@ static void sandbox_text(const struct sandbox_plan *sandbox, struct str *out)
     str_putc(out, '\n');
 }
 
+// What is not the user's own command runs confined as well; of these the plan has no more to
+// decide.
+static const char *const helpers[] = {
+    [STAGE_RUN] = NULL,
+    [STAGE_BUILD] =
+        "davit-image: as a stage, with the host's network (registries);\n"
+        "              each RUN step: as a stage, its root the image so far, with the "
+        "capabilities\n"
+        "              chown, dac_override, fowner, fsetid, kill, net_bind_service, setfcap, "
+        "setgid,\n"
+        "              setpcap, setuid within its user namespace",
+    [STAGE_DEPLOY] =
+        "davit-deploy: as a stage, with the host's network (gates) and without the workspace;\n"
+        "              each instance: as a stage, its root the image, with the host's network",
+};
+
+// A value that a log would show: see engine/mask.h.
+static bool shows(const struct env_value *value)
+{
+    return value->secret && strlen(value->value) < MASK_LENGTH_MIN;
+}
+
+static void limits_text(const struct stage *stage, struct str *out)
+{
+    char timeout[DURATION_TEXT_MAX], memory[SIZE_TEXT_MAX];
+    str_printf(out, "     limits: timeout %s", duration_print(stage->timeout_ms, timeout));
+    if (stage->memory)
+        str_printf(out, ", memory %s", size_print(stage->memory, memory));
+    if (stage->processes)
+        str_printf(out, ", %u processes", stage->processes);
+    if (stage->cpu_percent)
+        str_printf(out, ", %u %% of a CPU", stage->cpu_percent);
+    str_putc(out, '\n');
+}
+
 static void add_list(struct str *out, const char *what, const struct strv *items)
 {
     if (!items->length)
@@ -90,7 +126,6 @@ static void stage_text(
 {
     const struct plan_stage *s = &plan->stages.items[index];
     const struct stage *stage = s->stage;
-    char timeout[DURATION_TEXT_MAX], memory[SIZE_TEXT_MAX];
     str_printf(
         out, "%zu. %s (%s) %s\n", index + 1, stage->name, stage_kind_name(stage->kind), s->why);
     add_list(out, "needs", &stage->needs);
@@ -104,20 +139,17 @@ static void stage_text(
         sandbox_text(&p.sandbox, out);
         preview_done(&p);
     }
+    if (helpers[stage->kind])
+        str_printf(out, "     sandbox: %s\n", helpers[stage->kind]);
     if (stage->kind != STAGE_DEPLOY)
         str_printf(out, "     network: %s\n", stage_network_name(stage->network));
-    str_printf(out, "     limits: timeout %s", duration_print(stage->timeout_ms, timeout));
-    if (stage->memory)
-        str_printf(out, ", memory %s", size_print(stage->memory, memory));
-    if (stage->processes)
-        str_printf(out, ", %u processes", stage->processes);
-    str_putc(out, '\n');
+    limits_text(stage, out);
     if (stage->cache_key)
         str_printf(out, "     cache key: %s\n", stage->cache_key);
     add_list(out, "artifacts", &stage->artifacts);
     vec_each (value, &s->env.items)
-        str_printf(out, "     env: %s=%s (%s)\n", value->name, shown(value),
-            env_origin_name(value->origin));
+        str_printf(out, "     env: %s=%s (%s)%s\n", value->name, shown(value),
+            env_origin_name(value->origin), shows(value) ? ": too short to be hidden in logs" : "");
     if (stage->kind == STAGE_BUILD)
         str_printf(out, "     push: %s\n",
             value_get_bool(stage->build, "push", false)
@@ -158,7 +190,15 @@ static struct value *stage_value(
         return v;
     value_set_str(v, "image", stage->image);
     value_set_str(v, "network", stage_network_name(stage->network));
-    value_set_int(v, "timeout_ms", stage->timeout_ms);
+    struct value *limits = value_map();
+    value_set_int(limits, "timeout_ms", stage->timeout_ms);
+    if (stage->memory)
+        value_set_int(limits, "memory", (int64_t)stage->memory);
+    if (stage->processes)
+        value_set_int(limits, "processes", stage->processes);
+    if (stage->cpu_percent)
+        value_set_int(limits, "cpu_percent", stage->cpu_percent);
+    value_set(v, "limits", limits);
     value_set_str(v, "cache_key", stage->cache_key);
     value_set_strv(v, "artifacts", &stage->artifacts);
     struct value *env = value_list();
@@ -167,6 +207,8 @@ static struct value *stage_value(
         value_set_str(item, "name", value->name);
         value_set_str(item, "value", shown(value));
         value_set_str(item, "origin", env_origin_name(value->origin));
+        if (value->secret)
+            value_set_bool(item, "hidden_in_logs", !shows(value));
         value_append(env, item);
     }
     value_set(v, "env", env);
@@ -179,8 +221,11 @@ static struct value *stage_value(
         value_set_str(v, "sandbox", sandbox.data);
         preview_done(&p);
     }
-    if (stage->build)
+    value_set_str(v, "sandbox", helpers[stage->kind]);
+    if (stage->build) {
         value_set(v, "build", value_copy(stage->build));
+        value_set_bool(v, "push", s->push && value_get_bool(stage->build, "push", false));
+    }
     if (stage->kind == STAGE_DEPLOY)
         value_set(v, "deploy", plan_deploy_value(stage, launcher->state));
     return v;

@@ -403,7 +403,8 @@ static char *read_account_file(const struct strv *layers, const char *path)
 {
     strv_each (layer, layers) {
         AUTO_FD int root = dir_open(AT_FDCWD, *layer, NULL);
-        AUTO_FD int fd = root < 0 ? -1 : file_open_in_root(root, path, O_RDONLY, 0, NULL);
+        AUTO_FD int fd =
+            root < 0 ? -1 : file_open_in_root(root, path, O_RDONLY | O_NONBLOCK, 0, NULL);
         AUTO(str) struct str text;
         str_init(&text, ACCOUNTS_MAX);
         if (fd >= 0 && fd_read_all(fd, &text, NULL) == 0)

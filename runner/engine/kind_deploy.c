@@ -104,8 +104,12 @@ static int start_deploy(struct stage_run *s, const char *op, struct error *err)
     // A tree with changes of its own is not what the commit says: nobody is to judge it by that.
     value_set_str(job, "commit", run->context.dirty ? "" : run->record.commit);
     value_set_str(job, "message", run->record.message);
-    value_set_str(job, "who", run->record.who);
-    value_set_str(job, "why", run->record.why);
+    // Who pushed, git does not say: the commit's author, whose name may be anything, stands for
+    // them.
+    const char *person = run->record.who ? run->record.who : run->record.author;
+    AUTO_FREE char *who = mem_printf("%.100s", person ? person : "?");
+    value_set_str(job, "who", who);
+    value_set_str(job, "why", run->record.why ? run->record.why : "run by hand");
     value_set_str(job, "trace_id", run->record.trace_id);
     AUTO_FREE char *id = mem_printf("%lld", (long long)run->record.id);
     value_set_str(job, "run", id);

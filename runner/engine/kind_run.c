@@ -72,11 +72,8 @@ static void execute(struct stage_run *s)
     const struct stage *stage = s->plan->stage;
     AUTO_FREE char *images = state_path(run->launcher->state, "images");
     VEC(struct sandbox_mount) caches = {0};
-    AUTO(strv) struct strv targets = {0};
-    strv_each (path, &stage->cache_paths)
-        strv_push_take(&targets, cache_target(*path));
-    for (size_t i = 0; s->cache && i < targets.length; i++)
-        vec_push(&caches, cache_mount(s->cache, i, targets.items[i]));
+    for (size_t i = 0; s->cache && i < stage->cache_paths.length; i++)
+        vec_push(&caches, cache_mount(s->cache, i));
     struct surroundings around = {
         .workspace = &s->workspace,
         .image = s->image,
@@ -103,9 +100,14 @@ static void execute(struct stage_run *s)
         stage_fail(s, &err);
 }
 
-static void on_cache_ready(void *arg)
+static void on_cache_ready(void *arg, const struct error *why)
 {
     struct stage_run *s = arg;
+    if (why) {
+        struct error err = *why;
+        stage_fail(s, &err);
+        return;
+    }
     output_note(&s->output, "cache: %s", cache_hit(s->cache) ? "found" : "empty");
     execute(s);
 }
@@ -120,8 +122,11 @@ static int open_cache(struct stage_run *s, struct error *err)
     AUTO_FREE char *key = stage_expand(s, stage->cache_key, err);
     if (!key)
         return error_wrap(err, "cache key");
-    s->cache = cache_open(s->run->launcher, s->run->record.repository, key,
-        stage->cache_paths.length, s->run->record.trusted, on_cache_ready, s, err);
+    AUTO(strv) struct strv targets = {0};
+    strv_each (path, &stage->cache_paths)
+        strv_push_take(&targets, cache_target(*path));
+    s->cache = cache_open(s->run->launcher, s->run->record.repository, key, &targets,
+        s->run->record.trusted, on_cache_ready, s, err);
     return s->cache ? 0 : -1;
 }
 
@@ -146,6 +151,8 @@ static int start(struct stage_run *s, struct error *err)
     struct run *run = s->run;
     const struct stage *stage = s->plan->stage;
     AUTO(strv) struct strv needs = {0};
+    if (stage->image && !run->launcher->host.privileged) // said before it is pulled
+        return error_set(err, ERR_UNSUPPORTED, "`image:` needs davit to run as root (yet)");
     if (stage->image) {
         AUTO_FREE char *reference = stage_expand(s, stage->image, err);
         if (!reference)

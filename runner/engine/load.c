@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/expand.h"
+#include "engine/gitdir.h"
 #include "engine/secrets.h"
 #include "os/clock.h"
 #include "os/fd.h"
@@ -36,19 +37,27 @@ static char *find_top(const char *directory)
 
 static int describe(struct run *run, struct error *err)
 {
-    struct sandbox_mount mount = {.kind = SANDBOX_BIND_READ,
-        .target = REPOSITORY,
-        .source = run->record.repository,
-        .foreign = true};
+    const char *top = run->record.repository;
+    AUTO(strv) struct strv elsewhere = {0};
+    if (gitdir_find(top, &elsewhere, err) < 0)
+        return -1;
+    // Of a linked worktree each part is where it is outside: they name each other.
+    const char *seen = elsewhere.length ? top : REPOSITORY;
+    struct sandbox_mount mounts[3] = {
+        {.kind = SANDBOX_BIND_READ, .target = seen, .source = top, .foreign = true}};
+    size_t count = 1;
+    strv_each (path, &elsewhere)
+        mounts[count++] = (struct sandbox_mount){
+            .kind = SANDBOX_BIND_READ, .target = *path, .source = *path, .foreign = true};
     struct value *job = value_map();
     value_set_str(job, "op", "describe");
-    value_set_str(job, "directory", REPOSITORY);
+    value_set_str(job, "directory", seen);
     struct role_spec spec = {
         .program = PROGRAM_GIT,
         .name = "git",
         .job = job,
-        .mounts = &mount,
-        .mount_count = 1,
+        .mounts = mounts,
+        .mount_count = count,
         .timeout_ms = GIT_TIMEOUT_MS,
         .grace_ms = run->options.grace_ms,
     };
@@ -72,7 +81,8 @@ static int read_dotenv(struct run *run, int directory, struct diag_list *diags, 
     str_init(&text, DOTENV_MAX);
     int status = named ? file_read(AT_FDCWD, named, &text, &why) : -1;
     if (!named) {
-        AUTO_FD int fd = file_open_beneath(directory, DOTENV_FILE, O_RDONLY, 0, &why);
+        AUTO_FD int fd =
+            file_open_beneath(directory, DOTENV_FILE, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, &why);
         status = fd < 0 ? -1 : fd_read_all(fd, &text, &why);
     }
     if (status < 0) {

@@ -376,9 +376,13 @@ int run_execute(struct run *run)
     if (loop_run(run->launcher->loop, &err) < 0 && !run->finished)
         finish(run, STATUS_ERROR, EXIT_RUNNER, err.message);
     vec_each (s, &run->stages)
-        stage_done(s);
-    vec_free(&run->stages);
+        s->ops->free(s);
     settle_directory(run->launcher->state, run->record.id);
+    vec_each (s, &run->stages) {
+        stage_record_again(s);
+        stage_done(s);
+    }
+    vec_free(&run->stages);
     if (runs_finish(run->db, run->record.id, run->status, run->exit_code, run->reason,
             clock_unix_ms(), &err) < 0)
         log_error("%s", err.message);

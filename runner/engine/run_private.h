@@ -34,6 +34,7 @@ struct stage_run {
     bool has_output;
     struct value *outputs; // typed, persisted before dependents start
     char *cgroup;
+    bool unrecorded; // the journal could not be written (a full disk)
     // of the kinds
     struct workspace workspace;
     struct cache *cache;
@@ -74,6 +75,8 @@ void stage_end(struct stage_run *s, enum status status, int exit_code, const cha
 void stage_fail(struct stage_run *s, const struct error *err);
 void stage_start(struct stage_run *s);
 void stage_cancel(struct stage_run *s);
+// Once more, if the journal could not be written: the run's own files are gone by then.
+void stage_record_again(struct stage_run *s);
 void stage_done(struct stage_run *s);
 char *stage_expand(struct stage_run *s, const char *text, struct error *err);
 // Starts davit-image with a job for this stage; network is that of its RUN steps.

@@ -58,18 +58,49 @@ int settle_run(struct launcher *launcher, struct db *db, int64_t run_id, settle_
     return 0;
 }
 
-int settle_all(
-    struct launcher *launcher, struct db *db, settle_app_fn *app, void *arg, struct error *err)
+static void count_app(void *arg, const char *app)
+{
+    (void)app;
+    ++*(size_t *)arg;
+}
+
+// Whether the daemon will want to know of it: it resumes the rollouts of its own runs.
+static bool is_the_daemons(struct db *db, const struct run_record *run)
+{
+    AUTO(stage_list) struct stage_list stages = {0};
+    size_t apps = 0;
+    if (strcmp(run->event, "manual") == 0 || stages_list(db, run->id, &stages, NULL) < 0)
+        return false;
+    find_apps(&stages, count_app, &apps);
+    return apps > 0;
+}
+
+static void suggest_resume(void *arg, const char *app)
+{
+    const struct run_record *run = arg;
+    log_warning("run %lld died while it deployed %s: `davit resume %s` goes on from there",
+        (long long)run->id, app, app);
+}
+
+static int settle_dead(
+    struct launcher *launcher, struct db *db, struct run_record *run, struct error *err)
+{
+    struct process worker = PROCESS_NONE;
+    int found = worker_find(launcher->state, run->id, &worker, err);
+    process_done(&worker);
+    if (found)
+        return found;
+    return settle_run(launcher, db, run->id, suggest_resume, run, err);
+}
+
+void settle_all(struct launcher *launcher, struct db *db)
 {
     AUTO(run_list) struct run_list running = {0};
-    if (runs_list(db, STATUS_RUNNING, 0, &running, err) < 0)
-        return -1;
-    vec_each (run, &running.items) {
-        struct process worker = PROCESS_NONE;
-        int found = worker_find(launcher->state, run->id, &worker, err);
-        process_done(&worker);
-        if (found < 0 || (!found && settle_run(launcher, db, run->id, app, arg, err) < 0))
-            return -1;
-    }
-    return 0;
+    struct error err = {0};
+    int status = runs_list(db, STATUS_RUNNING, 0, &running, &err);
+    vec_each (run, &running.items)
+        if (status >= 0 && !is_the_daemons(db, run))
+            status = settle_dead(launcher, db, run, &err);
+    if (status < 0)
+        log_warning("runs whose workers have died: %s", err.message);
 }

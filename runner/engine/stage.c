@@ -12,7 +12,7 @@
 #define IMAGES_MOUNT    "/store" // where davit-image sees the image store
 #define WORKSPACE_MOUNT "/workspace"
 
-static void record(struct stage_run *s)
+static int record(struct stage_run *s)
 {
     AUTO_FREE char *outputs = s->outputs ? value_print(s->outputs) : NULL;
     AUTO_FREE char *name = mem_strdup(s->plan->stage->name);
@@ -29,8 +29,16 @@ static void record(struct stage_run *s)
         .finished_ms = s->finished_ms,
     };
     struct error err = {0};
-    if (stages_put(s->run->db, s->run->record.id, &row, &err) < 0)
+    s->unrecorded = stages_put(s->run->db, s->run->record.id, &row, &err) < 0;
+    if (s->unrecorded)
         output_note(&s->run->own, "the journal cannot be written: %s", err.message);
+    return s->unrecorded ? -1 : 0;
+}
+
+void stage_record_again(struct stage_run *s)
+{
+    if (s->unrecorded)
+        record(s);
 }
 
 static int open_log(const struct stage_run *s, struct error *err)
@@ -95,7 +103,12 @@ void stage_end(struct stage_run *s, enum status status, int exit_code, const cha
         output_note(&s->output, "%s: %s", status_name(status), s->reason);
     else if (s->has_output)
         output_end(&s->output);
-    record(s);
+    if (record(s) < 0 && status == STATUS_SUCCESS) {
+        // What comes after it builds on what was persisted of it.
+        s->status = STATUS_ERROR;
+        s->exit_code = EXIT_RUNNER;
+        mem_replace(&s->reason, "the journal cannot be written");
+    }
     s->ops->free(s); // its cache is wanted by others, its workspace by nobody
     run_stage_ended(s);
 }

@@ -115,6 +115,9 @@ static int resolve(
     while (fd < 0 && (errno == EINTR || errno == EAGAIN)); // EAGAIN: a rename raced with ".."
     if (fd < 0) {
         bool absent = errno == ENOENT || errno == ENOTDIR;
+        if (errno == EXDEV)
+            return error_set(
+                err, ERR_SYSTEM, "%s: leads out of the directory that it lies in", path);
         error_errno(err, "%s", path);
         if (absent && err)
             err->kind = ERR_NOT_FOUND;

@@ -102,6 +102,9 @@ static int check_spec(
     if (spec->network == SANDBOX_NETWORK_EGRESS)
         return error_set(err, ERR_UNSUPPORTED,
             "`network: egress` needs davit to run as root (yet); `network: host` works without");
+    if (spec->limits.memory || spec->limits.cpu_percent)
+        return error_set(err, ERR_UNSUPPORTED,
+            "limits of memory and CPU need davit to run as root (yet); `processes` works without");
     return 0;
 }
 

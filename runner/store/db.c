@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/migrations.h"
 
@@ -15,7 +16,11 @@ struct db {
 static int failure(struct db *db, const char *what, struct error *err)
 {
     int code = sqlite3_errcode(db->handle);
-    error_set(err, ERR_SYSTEM, "%s: %s", what, sqlite3_errmsg(db->handle));
+    int cause = code == SQLITE_IOERR || code == SQLITE_CANTOPEN
+                    ? sqlite3_system_errno(db->handle)
+                    : 0; // of the others it may be of an earlier call
+    error_set(err, ERR_SYSTEM, "%s: %s%s%s", what, sqlite3_errmsg(db->handle), cause ? ": " : "",
+        cause ? strerror(cause) : "");
     if (err)
         err->retryable = code == SQLITE_BUSY || code == SQLITE_FULL;
     return -1;
@@ -97,7 +102,7 @@ int query_init(struct query *q, struct db *db, const char *sql, struct error *er
     sqlite3_stmt *statement = NULL;
     *q = (struct query){.db = db};
     if (sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL) != SQLITE_OK)
-        return failure(db, sql, err);
+        return failure(db, "database", err);
     q->statement = statement;
     return 0;
 }
@@ -129,7 +134,7 @@ int query_next(struct query *q, struct error *err)
     case SQLITE_DONE:
         return 0;
     default:
-        return failure(q->db, sqlite3_sql(q->statement), err);
+        return failure(q->db, "database", err);
     }
 }
 

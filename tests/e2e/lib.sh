@@ -8,7 +8,6 @@ set -uo pipefail
 . "${BASH_SOURCE[0]%/*}/../../scripts/lib.sh"
 
 bin=${DAVIT_BIN:?the directory of the executables under test}
-davit=$bin/davit
 # davit's executables are sanitized in one of the builds; leaks of libraries are known to tests/sanitize only.
 export PATH=$bin:$PATH
 
@@ -71,6 +70,14 @@ commit() {
     git -C "$here/work" -c user.name=Ann -c user.email=ann@example.org commit -q --allow-empty -m "$1"
 }
 
+# What a test that failed did not end: its background jobs, and workers, which outlive their daemon.
+end_leftovers() {
+    local pids
+    pids=$(jobs -p; pgrep -f "^davit .*$here/" || :)
+    # shellcheck disable=SC2086 # one word a process
+    [[ -z $pids ]] || kill -KILL $pids 2>/dev/null || :
+}
+
 run_tests() {
     local name passed=0 failed=0 log status
     [[ $(id -u) == 0 ]] || die "the end-to-end tests need root"
@@ -80,6 +87,7 @@ run_tests() {
         here=$(mktemp -d /tmp/davit-e2e-XXXXXX)
         (
             set -e
+            trap 'end_leftovers' EXIT
             export DAVIT_STATE=$here/state HOME=$here/home GIT_CONFIG_GLOBAL=/dev/null
             mkdir -p "$HOME" "$here/dir"
             cd "$here/dir"

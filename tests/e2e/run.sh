@@ -33,6 +33,24 @@ EOF
     contains 'with uncommitted changes'
 }
 
+test_a_linked_worktree_and_a_submodule_know_their_commit() {
+    new_repository
+    printf 'name: git\nstages: {a: {run: '"'"'echo "$CI_COMMIT_SHA $CI_COMMIT_BRANCH"'"'"'}}\n' >"$here/work/.davit.yaml"
+    commit one
+    git -C "$here/work" worktree add -q -b side "$here/side"
+    cd "$here/side"
+    expect 0 davit run
+    contains "a | $(git rev-parse HEAD) side"
+    cd "$here/work"
+    git -c protocol.file.allow=always submodule --quiet add "$here/work" sub
+    cd sub
+    expect 0 davit run
+    contains "a | $(git rev-parse HEAD) main"
+    echo 'gitdir: /nowhere' >.git
+    expect 70 davit run
+    contains '.git: /nowhere: No such file'
+}
+
 test_a_failure_names_its_stage_and_skips_what_needs_it() {
     cat >.davit.yaml <<'EOF'
 name: fails
@@ -127,6 +145,16 @@ EOF
     lacks hunter2
 }
 
+test_what_stands_where_the_env_file_should_is_told_and_waited_for_never() {
+    printf 'name: x\nstages: {a: {run: "true"}}\n' >.davit.yaml
+    mkfifo .env
+    expect 0 timeout 20 davit run
+    rm .env
+    ln -s /etc/passwd .env
+    expect 70 davit run
+    contains '.env: leads out of the directory'
+}
+
 test_every_mistake_is_reported_at_once_with_its_place() {
     cat >.davit.yaml <<'EOF'
 name: bad
@@ -138,21 +166,34 @@ stages:
 EOF
     expect 2 davit validate
     contains '.davit.yaml:3:7: error:' 'did you mean "needs"?' 'b → c → b' '.davit.yaml:6:24: error:'
+    expect 2 davit validate -o json . .davit.yaml
+    [[ $(jq -r '.[] | "\(.file):\(.line):\(.column) \(.severity)"' <<<"$output") == $'.:null:null error\n.davit.yaml:3:7 error\n'* ]] ||
+        fail "$output"
+    printf 'name: x\nstages: {a: {run: x}}\n' >.davit.yaml
+    expect 0 davit validate -o json
+    [[ $output == '[]' ]] || fail "$output"
 }
 
 test_a_plan_says_why_and_changes_nothing() {
     cat >.davit.yaml <<'EOF'
 name: plan
+env: {PIN: {secret: true, required: true}}
 stages:
-  a: {run: x}
+  a: {run: x, secrets: [PIN], limits: {memory: 64MiB, processes: 100, cpu: 0.5}}
   b: {run: x, when: {branch: main}}
+  i: {build: {}, needs: [a]}
   d: {deploy: {app: x, image: "localhost:5000/x:1", instances: 3, listen: 127.0.0.1:18099, ports: {PORT: http}, strategy: blue-green}}
 EOF
-    expect 0 davit plan
-    contains '1. a (run) runs:' '2. b (run) skipped: no item of `when` matches manual' 'own user, mount, pid' 'scale new to 3'
+    PIN=1234 expect 0 davit plan
+    contains '1. a (run) runs:' '2. b (run) skipped: no item of `when` matches manual' 'own user, mount, pid' 'scale new to 3' \
+        'memory 64.0 MiB, 100 processes, 50 % of a CPU' 'PIN=*** (caller): too short to be hidden in logs' \
+        'sandbox: davit-image' 'sandbox: davit-deploy'
+    lacks 1234
     test ! -e "$DAVIT_STATE" || fail "the plan made a state directory"
-    expect 0 davit plan -o json
+    PIN=1234 expect 0 davit plan -o json
     [[ $(jq -r '.stages[1].selected' <<<"$output") == false ]] || fail "$output"
+    [[ $(jq -c '.stages[0] | [.limits.cpu_percent, .env[0].hidden_in_logs, (.sandbox | length > 1000)]' <<<"$output") == '[50,false,true]' ]] ||
+        fail "$output"
 }
 
 # touched LOG: what a traced davit changed, or connected to. A sandbox's init puts its own root together by relative
@@ -228,6 +269,64 @@ EOF
     expect 0 davit run
 }
 
+test_what_a_failing_stage_does_to_a_cache_is_forgotten() {
+    cat >.davit.yaml <<'END'
+name: cache
+stages:
+  a: {cache: {paths: [/c, /other], key: k}, run: "sh ./script"}
+END
+    echo 'echo 1 >/c/a; echo 1 >/c/gone; mkdir /c/d; echo 1 >/c/d/x; echo other >/other/o' >script
+    expect 0 davit run
+    echo 'echo poison >/c/a; rm -r /c/gone /c/d; echo new >/c/new; exit 1' >script
+    expect 1 davit run
+    sed -i 's:/c, /other:/other, /c:' .davit.yaml # the order says nothing
+    echo 'cat /c/a /c/gone /c/d/x /other/o; test ! -e /c/new; echo 2 >/c/a; rm -r /c/gone /c/d; mkdir /c/d; echo 2 >/c/d/y' >script
+    expect 0 davit run
+    contains 'a | 1
+a | 1
+a | 1
+a | other' 'cache: found'
+    echo 'cat /c/a /c/d/*; ls /c; ls /c/d' >script
+    expect 0 davit run
+    contains 'a | 2
+a | 2' 'a | a
+a | d
+a | y'
+    lacks 'a | gone' 'a | x'
+    # One that was killed while it kept something is finished by the next.
+    local cache part
+    cache=$(dirname "$(find "$DAVIT_STATE/cache" -name kept)")
+    part=$(basename "$(dirname "$(find "$cache/kept" -name a)")")
+    mkdir -p "$cache/merge/$part/upper"
+    echo 3 >"$cache/merge/$part/upper/a"
+    echo 'cat /c/a' >script
+    expect 0 davit run
+    contains 'a | 3'
+    [[ $(ls "$cache") == $'kept\nlock' ]] || fail "$(ls "$cache")"
+}
+
+test_a_cache_that_breaks_while_one_waits_for_it_fails_the_stage() {
+    local cache waiting status=0
+    cat >.davit.yaml <<'END'
+name: cache
+stages:
+  a: {cache: {paths: [/c], key: k}, run: "sleep 1"}
+END
+    expect 0 davit run
+    cache=$(dirname "$(find "$DAVIT_STATE/cache" -name kept)")
+    davit run >/dev/null 2>&1 &
+    until_true 10 test -e "$cache/view"
+    davit run >"$here/log" 2>&1 &
+    waiting=$!
+    mkdir "$cache/new"
+    mount -t tmpfs none "$cache/new"
+    wait "$waiting" || status=$?
+    umount "$cache/new"
+    ((status == 70)) || fail "exit $status: $(cat "$here/log")"
+    output=$(cat "$here/log")
+    contains 'error: cache' 'resource busy'
+}
+
 test_stages_run_without_privileges_too() {
     cat >.davit.yaml <<'EOF'
 name: plain
@@ -238,14 +337,69 @@ EOF
     chmod a+rx "$here"
     mkdir "$here/nobody"
     chown nobody "$here/nobody"
-    expect 0 setpriv --reuid=65534 --regid=65534 --clear-groups env DAVIT_STATE="$here/nobody/state" HOME="$here/nobody" davit run
+    local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups env "DAVIT_STATE=$here/nobody/state" "HOME=$here/nobody")
+    expect 0 "${nobody[@]}" davit run
     contains 'a | 0' 'b | x' success
+    # What cannot be given is refused, not left out.
+    cat >.davit.yaml <<'EOF'
+name: refused
+stages:
+  image: {needs: [], image: "localhost:1/none:1", run: x}
+  egress: {needs: [], network: egress, run: x}
+  memory: {needs: [], limits: {memory: 64MiB}, run: x}
+  cpu: {needs: [], limits: {cpu: 1}, run: x}
+EOF
+    expect 1 "${nobody[@]}" davit run
+    [[ $(grep -c 'needs\? davit to run as root\|need davit to run as root' <<<"$output") == 5 ]] || fail "$output"
 }
 
 test_an_artifact_that_was_not_made_fails_the_stage() {
     printf 'name: x\nstages:\n  a: {run: "true", artifacts: [dist/app]}\n' >.davit.yaml
     expect 1 davit run
     contains 'artifact dist/app was not made by the stage'
+}
+
+test_a_full_disk_is_told_and_ends_nothing_but_the_run() {
+    cat >.davit.yaml <<'END'
+name: full
+stages:
+  a: {run: "head -c 3M /dev/zero >big", artifacts: [big]}
+  b: {needs: [a], run: "echo never"}
+END
+    mkdir "$here/disk"
+    mount -t tmpfs -o size=1m none "$here/disk"
+    export DAVIT_STATE=$here/disk/state
+    (
+        expect 1 davit run
+        contains 'No space left on device' 'b is skipped: a failed'
+        lacks INSERT
+        expect 0 davit show 1 # recorded once the workspace was gone
+        contains 'run 1: failure' 'a  failure' 'b  skipped'
+        printf 'name: x\nstages: {a: {run: "echo fine"}}\n' >.davit.yaml
+        expect 0 davit run
+        dd if=/dev/zero "of=$here/disk/fill" bs=4k 2>/dev/null || :
+        expect 70 davit run
+        contains 'No space left on device'
+    ) || { umount "$here/disk"; exit 1; }
+    umount "$here/disk"
+}
+
+test_the_callers_umask_decides_nothing() {
+    cat >.davit.yaml <<'END'
+name: umask
+stages:
+  a: {run: "umask; touch g; stat -c %a g"}
+END
+    printf 'FROM scratch\nWORKDIR /a\nCOPY f /f\n' >Dockerfile
+    echo f >f
+    expect 0 davit build .
+    local digest=${output##*$'\n'}
+    umask 077
+    expect 0 davit run
+    contains 'a | 0022' 'a | 644'
+    expect 0 davit build --state "$here/other" .
+    contains "$digest"
+    [[ $(stat -c %a "$here/other") == 711 ]] || fail "$(stat "$here/other")"
 }
 
 test_usage_mistakes_exit_2_with_a_hint() {
