@@ -412,4 +412,15 @@ test_usage_mistakes_exit_2_with_a_hint() {
     contains '.davit.yaml'
 }
 
+test_output_that_cannot_be_written_is_an_error_and_a_reader_that_has_gone_is_none() {
+    printf 'name: x\nstages: {a: {run: "true"}}\n' >.davit.yaml
+    local verb
+    for verb in help validate plan run runs 'image list' doctor; do
+        # shellcheck disable=SC2086 # one word an argument
+        expect 70 bash -c 'exec davit "$@" >/dev/full' davit $verb
+        contains 'standard output: No space left on device'
+    done
+    expect 0 bash -o pipefail -c "davit run | true"
+}
+
 run_tests "$@"
