@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,8 +39,10 @@ int app_call(struct cli *cli, const char *op, const char *app, struct value *job
         .grace_ms = ABORT_GRACE_MS,
         .output = &output,
         .mask = &mask,
+        .interruptible = true,
         .start_agent = start_agent,
     };
+    signal(SIGPIPE, SIG_IGN); // what is under way does not depend on who reads of it
     int status = role_do(&context.launcher, &spec, ret, err);
     output_end(&output);
     output_done(&output);

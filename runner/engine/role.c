@@ -1,7 +1,7 @@
 #include "engine/role.h"
 
 #include <fcntl.h>
-
+#include <signal.h>
 #include <stdlib.h>
 
 #include "engine/role_private.h"
@@ -126,6 +126,8 @@ fail:
 
 struct waiting {
     struct loop *loop;
+    struct role *role;
+    int signals; // how often a person asked it to end
     struct value *result;
     struct error error;
     bool failed;
@@ -142,18 +144,33 @@ static void on_awaited(void *arg, const struct role_result *result)
     loop_stop(w->loop);
 }
 
+static void on_signal(void *arg, int signal)
+{
+    (void)signal;
+    struct waiting *w = arg;
+    if (w->signals++)
+        child_kill(w->role->child); // a person insists
+    else
+        role_cancel(w->role);
+}
+
 int role_do(struct launcher *launcher, const struct role_spec *spec, struct value **ret_result,
     struct error *err)
 {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     struct waiting w = {.loop = launcher->loop};
     struct role_spec copy = *spec;
     copy.ended = on_awaited;
     copy.arg = &w;
-    struct role *role = role_start(launcher, &copy, err);
-    if (!role)
+    w.role = role_start(launcher, &copy, err);
+    if (!w.role)
         return -1;
-    int status = loop_run(launcher->loop, err);
-    role_free(role);
+    int status = 0;
+    if (spec->interruptible)
+        status = loop_signals(launcher->loop, signals, ARRAY_LEN(signals), on_signal, &w, err);
+    if (status == 0)
+        status = loop_run(launcher->loop, err);
+    role_free(w.role);
     if (status < 0)
         return -1;
     if (w.failed) {
