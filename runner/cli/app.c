@@ -1,7 +1,5 @@
 #include "cli/app.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -14,7 +12,7 @@
 
 #define ABORT_GRACE_MS 900000 // a rollout that is told to stop goes back first
 
-int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool start_agent,
+int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool drives,
     struct value **ret, struct error *err)
 {
     AUTO(cli_context) struct cli_context context = {0};
@@ -39,8 +37,7 @@ int app_call(struct cli *cli, const char *op, const char *app, struct value *job
         .grace_ms = ABORT_GRACE_MS,
         .output = &output,
         .mask = &mask,
-        .interruptible = true,
-        .start_agent = start_agent,
+        .heeds = drives,
     };
     signal(SIGPIPE, SIG_IGN); // what is under way does not depend on who reads of it
     int status = role_do(&context.launcher, &spec, ret, err);
@@ -70,13 +67,14 @@ int app_list(const struct cli *cli, struct strv *ret, struct error *err)
     AUTO_FREE char *state =
         cli->common.state ? mem_strdup(cli->common.state) : state_default_path();
     AUTO_FREE char *path = path_join(state ? state : ".", "apps");
-    DIR *dir = opendir(path);
-    if (!dir)
-        return errno == ENOENT ? 0 : error_errno(err, "%s", path);
-    for (struct dirent *entry; (entry = readdir(dir));)
-        if (entry->d_name[0] != '.')
-            strv_push(ret, entry->d_name);
-    closedir(dir);
-    strv_sort(ret);
+    AUTO(strv) struct strv names = {0};
+    struct error why = {0};
+    if (dir_list(AT_FDCWD, path, &names, &why) < 0 && why.kind != ERR_NOT_FOUND) {
+        *err = why;
+        return -1;
+    }
+    strv_each (name, &names)
+        if ((*name)[0] != '.')
+            strv_push(ret, *name);
     return 0;
 }

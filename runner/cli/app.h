@@ -4,8 +4,8 @@
 #include "cli/context.h"
 
 // Runs the job for `app` (both are filled into it; job is taken). What davit-deploy says on the way
-// is shown. *ret is the caller's. `start_agent`: whether the app's agent may be started for it.
-int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool start_agent,
+// is shown. *ret is the caller's. `drives`: it may drive a rollout, which a signal takes back.
+int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool drives,
     struct value **ret, struct error *err);
 // Prints the report of a rollout; the exit code of its outcome.
 int app_report(const struct cli *cli, const struct value *result);

@@ -12,12 +12,12 @@ static int resume(struct cli *cli, void *arg, struct error *err)
     return app_report(cli, result);
 }
 
-// Verbs that leave a word with the target.
+// Verbs that change something, and no rollout.
 static int tell(
     struct cli *cli, const char *op, struct value *job, const char *done, struct error *err)
 {
     AUTO(value) struct value *result = NULL;
-    if (app_call(cli, op, cli->args.items[0], job, true, &result, err) < 0)
+    if (app_call(cli, op, cli->args.items[0], job, false, &result, err) < 0)
         return -1;
     if (cli->out.json)
         out_value(result);
@@ -29,7 +29,10 @@ static int tell(
 static int abort_rollout(struct cli *cli, void *arg, struct error *err)
 {
     (void)arg;
-    return tell(cli, "abort", NULL, "the rollout goes back", err);
+    AUTO(value) struct value *result = NULL;
+    if (app_call(cli, "abort", cli->args.items[0], NULL, true, &result, err) < 0)
+        return -1;
+    return app_report(cli, result);
 }
 
 static int promote(struct cli *cli, void *arg, struct error *err)
@@ -71,7 +74,7 @@ const struct command cmd_abort = {
     .name = "abort",
     .arguments = "APP",
     .summary = "take a rollout back: traffic first, then capacity",
-    .help = "Leaves the request with the target; whoever drives the rollout obeys it.\n\n"
+    .help = "Whoever drives the rollout takes it back; when nobody does, this does.\n\n"
             "  davit abort gin-app\n",
     .options = no_options,
     .args_min = 1,

@@ -51,7 +51,7 @@ static int run(struct cli *cli, void *arg, struct error *err)
 {
     (void)arg;
     AUTO(value) struct value *history = NULL;
-    if (app_call(cli, "history", cli->args.items[0], NULL, true, &history, err) < 0)
+    if (app_call(cli, "history", cli->args.items[0], NULL, false, &history, err) < 0)
         return -1;
     if (cli->out.json) {
         out_value(history);

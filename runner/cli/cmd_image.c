@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/context.h"
+#include "engine/apps.h"
 #include "engine/role.h"
 #include "os/fd.h"
 
@@ -47,7 +48,7 @@ static int image_call(struct cli *cli, struct value *job, const char *directory,
         .caps = sandbox_caps_image,
         .output = &output,
         .mask = &mask,
-        .interruptible = true,
+        .heeds = true,
     };
     signal(SIGPIPE, SIG_IGN); // what is under way does not depend on who reads of it
     int status = role_do(&context.launcher, &spec, ret, err);
@@ -174,6 +175,19 @@ static const struct {
     {"gc", "gc", 0, collected_text},
 };
 
+// What of the images the apps of this host still need: their releases say it.
+static int add_pins(const struct cli *cli, struct value *job, struct error *err)
+{
+    AUTO(cli_context) struct cli_context context = {0};
+    if (cli_context_init(&context, cli, CLI_STATE, err) < 0)
+        return -1;
+    struct value *pins = NULL;
+    if (apps_images(&context.state, &pins, err) < 0)
+        return -1;
+    value_set(job, "pins", pins);
+    return 0;
+}
+
 static int image(struct cli *cli, void *arg, struct error *err)
 {
     (void)arg;
@@ -187,6 +201,10 @@ static int image(struct cli *cli, void *arg, struct error *err)
         value_set_str(job, "op", verbs[i].op);
         if (verbs[i].args)
             value_set_str(job, "reference", cli->args.items[1]);
+        if (strcmp(verbs[i].verb, "gc") == 0 && add_pins(cli, job, err) < 0) {
+            value_free(job);
+            return -1;
+        }
         AUTO(value) struct value *result = NULL;
         if (image_call(cli, job, NULL, SANDBOX_NETWORK_NONE, &result, err) < 0)
             return -1;

@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,21 +34,6 @@ static int show_file(int dir, const char *name, const char *stage, struct error 
     return 0;
 }
 
-// The logs by name.
-static int list_logs(int dir, struct strv *ret, struct error *err)
-{
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-    if (!stream)
-        return error_errno(err, "logs");
-    for (struct dirent *entry; (entry = readdir(stream));)
-        if (text_ends(entry->d_name, ".log"))
-            strv_push(ret, entry->d_name);
-    closedir(stream);
-    strv_sort(ret);
-    return 0;
-}
-
 static int show_run(const struct cli *cli, struct error *err)
 {
     AUTO(cli_context) struct cli_context context = {0};
@@ -76,9 +60,11 @@ static int show_run(const struct cli *cli, struct error *err)
     }
     AUTO_FREE char *own = mem_printf("runs/%lld/run.log", (long long)id);
     show_file(context.state.dir, own, "davit", NULL);
-    if (list_logs(dir, &logs, err) < 0)
+    if (dir_list(dir, ".", &logs, err) < 0)
         return -1;
     strv_each (log, &logs) {
+        if (!text_ends(*log, ".log"))
+            continue;
         AUTO_FREE char *stage = mem_strndup(*log, strlen(*log) - strlen(".log"));
         if (show_file(dir, *log, stage, err) < 0)
             return -1;

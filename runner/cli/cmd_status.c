@@ -54,7 +54,7 @@ static int run(struct cli *cli, void *arg, struct error *err)
     str_init(&text, STR_TEXT_MAX);
     strv_each (app, &cli->args) {
         struct value *status = NULL;
-        if (app_call(cli, "status", *app, NULL, true, &status, err) < 0)
+        if (app_call(cli, "status", *app, NULL, false, &status, err) < 0)
             return error_wrap(err, "%s", *app);
         status_text(status, &text);
         value_append(all, status);

@@ -13,6 +13,7 @@ struct rpc {
     int fd;
     void *arg;
     struct str packet;
+    bool broken;
     // serving
     struct loop_io io;
     const struct rpc_method *methods;
@@ -83,11 +84,37 @@ int rpc_fd(const struct rpc *rpc)
     return rpc->fd;
 }
 
+bool rpc_broken(const struct rpc *rpc)
+{
+    return rpc->broken;
+}
+
 static int send_value(struct rpc *rpc, const struct value *message, const int *fds, size_t fd_count,
     struct error *err)
 {
+    struct error why = {0};
     AUTO_FREE char *text = value_print(message);
-    return ipc_send(rpc->fd, text, strlen(text), fds, fd_count, err);
+    if (ipc_send(rpc->fd, text, strlen(text), fds, fd_count, &why) == 0)
+        return 0;
+    rpc->broken |= why.kind != ERR_LIMIT;
+    if (err)
+        *err = why;
+    return -1;
+}
+
+// The next packet, for the calling end: to it, a peer that has closed is a failure.
+static int receive(struct rpc *rpc, int timeout_ms, struct ipc_fds *ret_fds, struct error *err)
+{
+    struct error why = {0};
+    int got = ipc_receive(rpc->fd, timeout_ms, &rpc->packet, ret_fds, &why);
+    if (got > 0)
+        return 0;
+    if (got == 0)
+        error_set(&why, ERR_CONFLICT, "the other end has closed the connection");
+    rpc->broken |= why.kind != ERR_TIMEOUT;
+    if (err)
+        *err = why;
+    return -1;
 }
 
 void rpc_reply(struct rpc *rpc, int64_t id, struct value *result, const int *fds, size_t fd_count)
@@ -216,12 +243,8 @@ static int await_reply(struct rpc *rpc, int64_t id, int timeout_ms, struct value
     for (;;) {
         AUTO(ipc_fds) struct ipc_fds fds = {0};
         int64_t left = timeout_ms < 0 ? -1 : deadline - clock_monotonic_ms();
-        int got = ipc_receive(
-            rpc->fd, left < 0 && timeout_ms >= 0 ? 0 : (int)left, &rpc->packet, &fds, err);
-        if (got < 0)
+        if (receive(rpc, left < 0 && timeout_ms >= 0 ? 0 : (int)left, &fds, err) < 0)
             return -1;
-        if (got == 0)
-            return error_set(err, ERR_CONFLICT, "the other end has closed the connection");
         AUTO(value) struct value *message = value_parse(rpc->packet.data, rpc->packet.length, err);
         if (!message)
             return -1;
@@ -264,16 +287,13 @@ int rpc_notice(struct rpc *rpc, int timeout_ms, struct value **ret, struct error
     if (rpc->notices.length == 0) {
         AUTO(ipc_fds) struct ipc_fds fds = {0};
         struct error why = {0};
-        int got = ipc_receive(rpc->fd, timeout_ms, &rpc->packet, &fds, &why);
-        if (got < 0 && why.kind == ERR_TIMEOUT)
-            return 0;
-        if (got < 0) {
+        if (receive(rpc, timeout_ms, &fds, &why) < 0) {
+            if (why.kind == ERR_TIMEOUT)
+                return 0;
             if (err)
                 *err = why;
             return -1;
         }
-        if (got == 0)
-            return error_set(err, ERR_CONFLICT, "the other end has closed the connection");
         *ret = value_parse(rpc->packet.data, rpc->packet.length, err);
         return *ret ? 1 : -1;
     }

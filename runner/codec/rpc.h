@@ -58,6 +58,10 @@ int rpc_call(struct rpc *rpc, const char *op, struct value *params, const int *f
 // the caller's.
 int rpc_notice(struct rpc *rpc, int timeout_ms, struct value **ret, struct error *err);
 
+// A call or notice has failed because of the connection, not because the peer said no: it is of no
+// use any more.
+bool rpc_broken(const struct rpc *rpc);
+
 struct value *error_to_value(const struct error *err);
 void error_from_value(const struct value *v, struct error *ret);
 

@@ -218,7 +218,8 @@ static int start(struct agent *a, struct error *err)
 {
     a->loop = loop_new(err);
     a->http = a->loop ? http_curl_new(a->loop, err) : NULL;
-    if (!a->http || sandbox_host_read(&a->host, err) < 0 || agent_load(a, err) < 0 ||
+    if (!a->http || sandbox_host_read(&a->host, err) < 0 ||
+        sandbox_host_group(&a->host, a->state_path, err) < 0 || agent_load(a, err) < 0 ||
         dir_make(a->dir, "instances", 0700, err) < 0 || proxy_open(a, err) < 0)
         return -1;
     vec_each (set, &a->sets)

@@ -178,27 +178,35 @@ static int read_secrets(const struct agent *a, const struct value *params, struc
     return fds->count ? fd_read_all(fds->fd[0], ret, err) : 0;
 }
 
+// They are there before the record that needs them is on disk, if only to say that none has a
+// value: a release whose file is missing cannot be started.
+static int keep_secrets(struct agent *a, int64_t revision, struct str *secrets, struct error *err)
+{
+    AUTO_FREE char *path = agent_secrets_path(revision);
+    if (!secrets->length)
+        str_puts(secrets, "{}");
+    int status = dir_make(a->dir, "secrets", 0700, err);
+    if (status == 0)
+        status = file_replace(a->dir, path, 0600, secrets->data, secrets->length, err);
+    explicit_bzero(secrets->data, secrets->length);
+    return status;
+}
+
 static int do_put(struct connection *c, const struct value *params, struct ipc_fds *fds,
     struct value *result, int *ret_fd, struct error *err)
 {
     (void)ret_fd;
     struct agent *a = c->agent;
     int64_t epoch, revision;
+    const struct value *record = value_get(params, "record");
     AUTO(str) struct str secrets;
     str_init(&secrets, SECRETS_MAX);
     if (value_need_int(params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
         read_secrets(a, params, fds, &secrets, err) < 0 ||
-        rollout_put(a, epoch, value_get(params, "record"), &revision, err) < 0)
+        rollout_put(a, epoch, record, &revision, err) < 0)
         return -1;
-    if (secrets.length) { // before the record that needs them is on disk
-        AUTO_FREE char *path = agent_secrets_path(revision);
-        int status = dir_make(a->dir, "secrets", 0700, err);
-        if (status == 0)
-            status = file_replace(a->dir, path, 0600, secrets.data, secrets.length, err);
-        explicit_bzero(secrets.data, secrets.length);
-        if (status < 0)
-            return -1;
-    }
+    if (value_length(value_get(record, "secrets")) && keep_secrets(a, revision, &secrets, err) < 0)
+        return -1;
     if (agent_round(a, err) < 0)
         return -1;
     agent_sweep(a);

@@ -87,12 +87,10 @@ void health_look(struct agent_instance *i)
         return;
     }
     // A connection of its own for each: one that stays open would hold up the draining.
-    AUTO(strv) struct strv headers = {0};
-    strv_push(&headers, "Connection: close");
     AUTO_FREE char *url = mem_printf("http://127.0.0.1:%d%s", port, check_of(i)->path);
     struct http_request request = {
         .url = url,
-        .headers = &headers,
+        .once = true,
         .timeout_ms = check_of(i)->timeout_ms > 0 ? check_of(i)->timeout_ms : 5000,
     };
     int64_t id = http_start(i->agent->http, &request, on_answer, i, NULL);

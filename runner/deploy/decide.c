@@ -17,7 +17,7 @@ struct scene {
     size_t commit; // index of COMMIT; the program's length when it has none
 };
 
-static void compile(const struct rollout *r, enum phase phase, struct program *ret)
+void phase_program(const struct rollout *r, enum phase phase, struct program *ret)
 {
     switch (phase) {
     case PHASE_NONE:
@@ -44,7 +44,7 @@ int snapshot_check(const struct snapshot *seen, struct error *err)
     if (at->phase == PHASE_NONE)
         return 0;
     AUTO(program) struct program program;
-    compile(&seen->rollout, at->phase, &program);
+    phase_program(&seen->rollout, at->phase, &program);
     if (at->step < 0 || (size_t)at->step >= program.steps.length)
         return error_set(err, ERR_PROTOCOL,
             "the target says that %s is at step %d of %zu (%s): it was written by something else",
@@ -178,7 +178,7 @@ static void turn(
         at.turned_unix_ms = s->now;
     snprintf(at.reason, sizeof at.reason, "%s", reason);
     AUTO(program) struct program program;
-    compile(&s->seen->rollout, phase, &program);
+    phase_program(&s->seen->rollout, phase, &program);
     const struct step *first = &program.steps.items[0];
     bool acts = is_act(first) && !satisfied(s, first) && may_act(s->seen, phase, first);
     write_step(ret, &at, first, acts);
@@ -379,7 +379,7 @@ void decide(const struct snapshot *seen, const struct gate_status *gates, int64_
         *ret = (struct decision){.kind = DECIDE_NOTHING};
         return;
     }
-    compile(&seen->rollout, seen->position.phase, &s.program);
+    phase_program(&seen->rollout, seen->position.phase, &s.program);
     s.step = &s.program.steps.items[seen->position.step];
     while (s.commit < s.program.steps.length && s.program.steps.items[s.commit].kind != STEP_COMMIT)
         s.commit++;

@@ -66,6 +66,9 @@ typedef void decide_fn(const struct snapshot *seen, const struct gate_status *ga
     int64_t now_unix_ms, struct decision *ret);
 decide_fn decide;
 
+// The program of a phase; NONE has no steps. The caller's, by program_done().
+void phase_program(const struct rollout *r, enum phase phase, struct program *ret);
+
 // -1 with ERR_PROTOCOL when the snapshot holds a rollout under way whose position is in no program
 // of its. decide() must not be given such a one.
 int snapshot_check(const struct snapshot *seen, struct error *err);

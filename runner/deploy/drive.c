@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "os/failpoint.h"
+
 // However quiet the target is, it is looked at as often as this: a notice may be lost.
 #define LOOK_AGAIN_MS   5000
 #define BACK_OFF_MIN_MS 100
@@ -161,8 +163,10 @@ static int step_write(struct driver *dr, const struct decision *todo, struct err
         .step = todo->has_act ? &todo->step : NULL,
     };
     int64_t before = now(dr);
+    failpoint("deploy.before_write");
     if (t->ops->write(t, &w, err) < 0)
         return endure(dr, &dr->writing, err);
+    failpoint("deploy.after_write");
     dr->writing.failures = 0;
     if (todo->has_act && todo->step.kind == STEP_WEIGHT)
         dr->result->times.switch_ms = now(dr) - before;
@@ -192,8 +196,10 @@ static int finish(struct driver *dr, enum outcome outcome, struct error *err)
         .reason = at->reason,
         .times = *times,
     };
+    failpoint("deploy.before_finish");
     if (t->ops->finish(t, &w, err) < 0)
         return endure(dr, &dr->writing, err);
+    failpoint("deploy.after_finish");
     dr->result->outcome = outcome;
     return 1;
 }

@@ -48,6 +48,15 @@ static bool usable(const struct ranges *r, int first, int count)
     return true;
 }
 
+// Another state directory on this host does not know our apps, and a port that is reserved may not
+// be listened on yet: so that the two do not reach for the same ones, each begins somewhere else.
+static int where_to_begin(int apps)
+{
+    struct stat st;
+    uint64_t inode = fstat(apps, &st) == 0 ? st.st_ino : 0;
+    return (int)((inode * 0x9e3779b97f4a7c15u >> 32) % (PORTS_END - PORTS_FIRST));
+}
+
 int ports_reserve(
     const char *state_path, int count, int *ret_first, int *ret_lock, struct error *err)
 {
@@ -64,12 +73,15 @@ int ports_reserve(
     strv_each (name, &names)
         if ((*name)[0] != '.')
             mark_app(taken, apps, *name);
-    for (int first = PORTS_FIRST; first + count <= PORTS_END; first += count)
-        if (usable(taken, first, count)) {
-            *ret_first = first;
-            *ret_lock = take_fd(lock);
-            return 0;
-        }
+    int begin = where_to_begin(apps);
+    for (int tried = 0; tried < PORTS_END - PORTS_FIRST; tried += count) {
+        int first = PORTS_FIRST + (begin + tried) % (PORTS_END - PORTS_FIRST);
+        if (first + count > PORTS_END || !usable(taken, first, count))
+            continue;
+        *ret_first = first;
+        *ret_lock = take_fd(lock);
+        return 0;
+    }
     return error_set(err, ERR_LIMIT,
         "no %d free ports in a row between %d and %d: `davit down` takes apps away that nobody "
         "needs",

@@ -104,10 +104,7 @@ static void start_http(struct probe *probe)
     struct http_client *http = probe->owner->http;
     AUTO_FREE char *url = mem_printf("http://%s%s", probe->address, probe->gate->path);
     // A connection that stayed open would hold up the draining of the instance.
-    AUTO(strv) struct strv headers = {0};
-    strv_push(&headers, "Connection: close");
-    struct http_request request = {
-        .url = url, .headers = &headers, .timeout_ms = probe->gate->timeout_ms};
+    struct http_request request = {.url = url, .once = true, .timeout_ms = probe->gate->timeout_ms};
     probe->request = http_start(http, &request, on_answer, probe, &err);
     if (probe->request < 0)
         probe_reject(probe, err.message, "an answer");

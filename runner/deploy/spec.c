@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/digest.h"
+
+#define LAYERS "layers/"
+
 static void copy_image(struct release_image *to, const struct release_image *from)
 {
     to->reference = mem_strdup(from->reference);
@@ -14,6 +18,41 @@ static void copy_image(struct release_image *to, const struct release_image *fro
     to->config.user = mem_strdup_opt(from->config.user);
     to->config.workdir = mem_strdup_opt(from->config.workdir);
     to->config.stopsignal = mem_strdup_opt(from->config.stopsignal);
+}
+
+// An image that says nothing about it has "" there.
+static char *text_or_null(const struct value *config, const char *key)
+{
+    const char *text = value_get_str(config, key);
+    return text && *text ? mem_strdup(text) : NULL;
+}
+
+int spec_image(const struct value *answer, struct release_image *ret, struct error *err)
+{
+    const char *reference, *digest;
+    AUTO(strv) struct strv layers = {0};
+    const struct value *config = value_get(answer, "config");
+    if (value_need_str(answer, "reference", &reference, err) < 0 ||
+        value_need_str(answer, "digest", &digest, err) < 0 ||
+        value_need_strv(answer, "layers", &layers, err) < 0 ||
+        value_need_strv(config, "entrypoint", &ret->config.entrypoint, err) < 0 ||
+        value_need_strv(config, "cmd", &ret->config.cmd, err) < 0 ||
+        value_need_strv(config, "env", &ret->config.env, err) < 0)
+        return error_wrap(err, "image");
+    for (size_t i = layers.length; i--;) {
+        const char *hex = layers.items[i];
+        if (!text_starts(hex, LAYERS))
+            return error_set(err, ERR_PROTOCOL, "image: \"%s\" is not a layer of the store", hex);
+        strv_pushf(&ret->layers, "sha256:%s", hex + strlen(LAYERS));
+        if (!digest_ok(ret->layers.items[ret->layers.length - 1]))
+            return error_set(err, ERR_PROTOCOL, "image: \"%s\" is not a layer of the store", hex);
+    }
+    ret->reference = mem_strdup(reference);
+    ret->digest = mem_strdup(digest);
+    ret->config.user = text_or_null(config, "user");
+    ret->config.workdir = text_or_null(config, "workdir");
+    ret->config.stopsignal = text_or_null(config, "stopsignal");
+    return 0;
 }
 
 static void set_origin(struct release *r, const struct spec_origin *origin)

@@ -11,6 +11,11 @@ struct spec_origin {
     const struct value *env; // a map of strings: what instances see, without secrets
 };
 
+// What davit-image answers to "unpack" (image/role.h) as the image of a release: its layers, there
+// "layers/HEX" with the top first, become digests with the bottom first. ERR_PROTOCOL for what is
+// missing. *ret (all-zero before) is part of a release and freed with it, in any case.
+int spec_image(const struct value *answer, struct release_image *ret, struct error *err);
+
 // A pipeline's checked `deploy` section becomes a release; `live` is the one that is live, or NULL.
 // The slot follows from both. *ret (all-zero before) is to be freed in any case.
 int spec_release(const struct value *section, const struct spec_origin *origin,

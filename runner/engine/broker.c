@@ -94,7 +94,8 @@ static void connect_agent(struct rpc *rpc, int64_t id, struct value *params, str
     const char *app;
     AUTO_FD int agent = -1;
     if (value_need_str(params, "app", &app, &err) == 0)
-        agent = launcher_connect_agent(role->launcher, app, role->spec.start_agent, &err);
+        agent = launcher_connect_agent(
+            role->launcher, app, role->spec.new_app ? AGENT_CREATE : AGENT_START, &err);
     if (agent < 0)
         rpc_fail(rpc, id, &err);
     else

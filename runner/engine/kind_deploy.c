@@ -101,10 +101,15 @@ static int start_deploy(struct stage_run *s, const char *op, struct error *err)
     value_set_str(job, "app", value_get_str(stage->deploy, "app"));
     value_set(job, "spec", value_copy(stage->deploy));
     value_set(job, "image", value_copy(s->image));
-    value_set_str(job, "commit", run->record.commit);
+    // A tree with changes of its own is not what the commit says: nobody is to judge it by that.
+    value_set_str(job, "commit", run->context.dirty ? "" : run->record.commit);
     value_set_str(job, "message", run->record.message);
-    value_set_str(job, "who", run->record.who);
-    value_set_str(job, "why", run->record.why);
+    // Who pushed, git does not say: the commit's author, whose name may be anything, stands for
+    // them.
+    const char *person = run->record.who ? run->record.who : run->record.author;
+    AUTO_FREE char *who = mem_printf("%.100s", person ? person : "?");
+    value_set_str(job, "who", who);
+    value_set_str(job, "why", run->record.why ? run->record.why : "run by hand");
     value_set_str(job, "trace_id", run->record.trace_id);
     AUTO_FREE char *id = mem_printf("%lld", (long long)run->record.id);
     value_set_str(job, "run", id);
@@ -121,7 +126,7 @@ static int start_deploy(struct stage_run *s, const char *op, struct error *err)
         .grace_ms = DEPLOY_GRACE_MS,
         .output = &s->output,
         .mask = &run->mask,
-        .start_agent = true,
+        .new_app = true,
         .journal = journal,
         .ended = on_deployed,
         .arg = s,

@@ -29,7 +29,9 @@ int launcher_init(
     *l = (struct launcher){.loop = loop, .state = state};
     for (size_t i = 0; i < PROGRAM_COUNT; i++)
         l->programs[i] = -1;
-    return sandbox_host_read(&l->host, err);
+    if (sandbox_host_read(&l->host, err) < 0)
+        return -1;
+    return state->dir >= 0 ? sandbox_host_group(&l->host, state->path, err) : 0;
 }
 
 void launcher_done(struct launcher *l)
@@ -94,9 +96,8 @@ int launcher_make_owned(const struct launcher *l, const char *path, struct error
     return 0;
 }
 
-// Starts the agent of an app as a process of its own and waits until it listens: it writes a byte
-// to descriptor 4.
-static int start_agent(struct launcher *l, const char *app, struct error *err)
+int launcher_start_agent(
+    struct launcher *l, const char *app, int *ret_pidfd, int *ret_ready_fd, struct error *err)
 {
     int program = launcher_program(l, PROGRAM_AGENT, err);
     int ready[2];
@@ -126,8 +127,19 @@ static int start_agent(struct launcher *l, const char *app, struct error *err)
     fd_close(ready[1]);
     if (status < 0)
         return -1;
+    *ret_pidfd = take_fd(child.pidfd);
+    *ret_ready_fd = take_fd(ready_fd);
     sandbox_release(&child);
+    return 0;
+}
+
+static int start_and_wait(struct launcher *l, const char *app, struct error *err)
+{
+    AUTO_FD int pidfd = -1;
+    AUTO_FD int ready_fd = -1;
     char byte;
+    if (launcher_start_agent(l, app, &pidfd, &ready_fd, err) < 0)
+        return -1;
     struct pollfd poller = {.fd = ready_fd, .events = POLLIN};
     if (poll(&poller, 1, AGENT_READY_MS) <= 0)
         return error_set(err, ERR_TIMEOUT, "the agent of %s does not answer", app);
@@ -138,12 +150,13 @@ static int start_agent(struct launcher *l, const char *app, struct error *err)
     return 0;
 }
 
-int launcher_connect_agent(struct launcher *l, const char *app, bool start, struct error *err)
+int launcher_connect_agent(
+    struct launcher *l, const char *app, enum agent_start start, struct error *err)
 {
     if (!path_component_ok(app))
         return error_set(err, ERR_USAGE, "\"%s\" is not an app's name", app);
     AUTO_FREE char *path = mem_printf("apps/%s", app);
-    if (start && dir_make(l->state->dir, path, 0711, err) < 0)
+    if (start == AGENT_CREATE && dir_make(l->state->dir, path, 0711, err) < 0)
         return -1;
     AUTO_FD int dir = dir_open(l->state->dir, path, err);
     if (dir < 0) {
@@ -153,8 +166,8 @@ int launcher_connect_agent(struct launcher *l, const char *app, bool start, stru
     }
     struct error why = {0};
     int fd = ipc_connect(dir, AGENT_SOCKET, &why);
-    if (fd < 0 && why.kind == ERR_NOT_FOUND && start) {
-        if (start_agent(l, app, err) < 0)
+    if (fd < 0 && why.kind == ERR_NOT_FOUND && start != AGENT_CONNECT) {
+        if (start_and_wait(l, app, err) < 0)
             return -1;
         fd = ipc_connect(dir, AGENT_SOCKET, &why);
     }

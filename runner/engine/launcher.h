@@ -38,6 +38,16 @@ void launcher_inherit_programs(struct launcher *l, int first);
 // Makes a directory (and what is missing above it) whose files sandboxes own.
 int launcher_make_owned(const struct launcher *l, const char *path, struct error *err);
 
-// A connection to an app's agent, starting the agent when it does not run and `start` says so. fd,
-// or -1 (ERR_NOT_FOUND when there is no such app here, or nobody answers and start is false).
-int launcher_connect_agent(struct launcher *l, const char *app, bool start, struct error *err);
+// Starts an app's agent without waiting for it. Both descriptors are the caller's: *ret_pidfd is
+// our child's, to be reaped by a caller that stays; *ret_ready_fd has a byte once the agent
+// listens, and the end of file if it has ended before.
+int launcher_start_agent(
+    struct launcher *l, const char *app, int *ret_pidfd, int *ret_ready_fd, struct error *err);
+enum agent_start {
+    AGENT_CONNECT, // never: ERR_NOT_FOUND when it does not run
+    AGENT_START,   // when it does not run; ERR_NOT_FOUND when there is no such app on this host
+    AGENT_CREATE,  // and the app is made when there is no such one yet
+};
+// A connection to an app's agent, which is started as `start` says. fd or -1.
+int launcher_connect_agent(
+    struct launcher *l, const char *app, enum agent_start start, struct error *err);

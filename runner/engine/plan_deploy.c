@@ -1,21 +1,12 @@
 #include "engine/plan_deploy.h"
 
-#include <fcntl.h>
-
 #include "deploy/spec.h"
-#include "os/file.h"
-
-#define STATE_MAX ((size_t)16 << 20)
+#include "engine/apps.h"
 
 // The release that is live by the agent's state file; 0 when nothing is.
 static int read_live(const struct state *state, const char *app, struct release *ret)
 {
-    AUTO_FREE char *path = state_path(state, "apps/%s/state.json", app);
-    AUTO(str) struct str text;
-    str_init(&text, STATE_MAX);
-    if (file_read(AT_FDCWD, path, &text, NULL) < 0)
-        return 0;
-    AUTO(value) struct value *all = value_parse(text.data, text.length, NULL);
+    AUTO(value) struct value *all = apps_state(state, app);
     const struct value *releases = value_get(all, "releases");
     int64_t live = value_get_int(all, "live", 0);
     for (size_t i = 0; i < value_length(releases); i++)

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+
 #include <stdlib.h>
 
 #include "engine/role_private.h"
@@ -148,29 +149,34 @@ static void on_signal(void *arg, int signal)
 {
     (void)signal;
     struct waiting *w = arg;
+    if (!w->role)
+        return;
     if (w->signals++)
         child_kill(w->role->child); // a person insists
     else
         role_cancel(w->role);
 }
 
+static int heed_signals(struct waiting *w, struct error *err)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    return loop_signals(w->loop, signals, ARRAY_LEN(signals), on_signal, w, err);
+}
+
 int role_do(struct launcher *launcher, const struct role_spec *spec, struct value **ret_result,
     struct error *err)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     struct waiting w = {.loop = launcher->loop};
     struct role_spec copy = *spec;
     copy.ended = on_awaited;
     copy.arg = &w;
+    if (spec->heeds && heed_signals(&w, err) < 0)
+        return -1;
     w.role = role_start(launcher, &copy, err);
     if (!w.role)
         return -1;
-    int status = 0;
-    if (spec->interruptible)
-        status = loop_signals(launcher->loop, signals, ARRAY_LEN(signals), on_signal, &w, err);
-    if (status == 0)
-        status = loop_run(launcher->loop, err);
-    role_free(w.role);
+    int status = loop_run(launcher->loop, err);
+    role_free(take_ptr(w.role));
     if (status < 0)
         return -1;
     if (w.failed) {

@@ -32,9 +32,9 @@ struct role_spec {
     int64_t timeout_ms, grace_ms;
     struct output *output; // its log lines, its stderr, and the output of RUN steps; may be NULL
     struct mask *mask;     // credentials that it is given are added; may be NULL
-    // role_do only, once per loop: SIGINT, SIGTERM and SIGHUP ask it to end, a second one kills it
-    bool interruptible;
-    bool start_agent;         // connect_agent may start the app's agent
+    bool new_app;          // connect_agent may make an app that is not on this host yet
+    // role_do(): SIGINT, SIGTERM and SIGHUP cancel it instead of ending us; a second one kills it
+    bool heeds;
     role_journal_fn *journal; // deploy only
     role_ended_fn *ended;     // exactly once, from the loop; role_free() may be called in it
     void *arg;

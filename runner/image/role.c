@@ -41,7 +41,10 @@ static int do_gc(
     struct image_host *h, const struct value *job, struct value *result, struct error *err)
 {
     struct store_swept swept;
-    if (store_collect(&h->store, value_get_int(job, "keep_ms", KEEP_MS), &swept, err) < 0)
+    int64_t keep_ms = value_get_int(job, "keep_ms", KEEP_MS);
+    const struct value *pins = value_get(job, "pins");
+    if ((pins && store_unpin(&h->store, pins, keep_ms, err) < 0) ||
+        store_collect(&h->store, keep_ms, &swept, err) < 0)
         return -1;
     value_set_int(result, "blobs", swept.blobs);
     value_set_int(result, "layers", swept.layers);
@@ -83,16 +86,6 @@ static int do_list(
     return 0;
 }
 
-static int do_unpin(
-    struct image_host *h, const struct value *job, struct value *result, struct error *err)
-{
-    const char *app;
-    (void)result;
-    if (value_need_str(job, "app", &app, err) < 0)
-        return -1;
-    return store_unpin(&h->store, app, value_get_str(job, "digest"), err);
-}
-
 static const struct {
     const char *op;
     int (*run)(
@@ -101,7 +94,6 @@ static const struct {
     {"build", image_job_build},
     {"unpack", do_unpack},
     {"push", do_push},
-    {"unpin", do_unpin},
     {"gc", do_gc},
     {"list", do_list},
 };

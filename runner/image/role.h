@@ -19,8 +19,8 @@
 //        "user", "workdir", "stopsignal", "exposed": []}, "pushed": [reference], "steps": [{"text",
 //        "cached", "ms"}]}
 //   {"op": "push", "reference"}          → {"digest", "pushed": [reference]}
-//   {"op": "unpin", "app", "digest"?}    → {}
-//   {"op": "gc", "keep_ms"?}             → {"blobs", "layers", "records", "mounts", "bytes"}
+//   {"op": "gc", "keep_ms"?, "pins"? as of store_unpin(); absent: all are kept}
+//     → {"blobs", "layers", "records", "mounts", "bytes"}
 //   {"op": "list"}                       → {"images": [{"reference", "digest", "size"}]}
 //
 // It calls its worker for: log; credentials {registry} → {username, password, realms: [host]?} or

@@ -87,8 +87,9 @@ int store_sync(struct store *store, struct error *err);
 
 // Pins. What an app's release runs on is not collected.
 int store_pin(struct store *store, const char *app, const char *digest, struct error *err);
-// digest NULL: all of the app's. Absent is fine.
-int store_unpin(struct store *store, const char *app, const char *digest, struct error *err);
+// `kept` says what each app still needs: {APP: [digest]}; null: nobody knows, all of it. Other pins
+// go that are older than keep_ms: a rollout pins before its release is recorded.
+int store_unpin(struct store *store, const struct value *kept, int64_t keep_ms, struct error *err);
 
 // Records of the build cache: small maps by a hex key. *ret is NULL when there is none (or none
 // that can be read). A record that is found counts as used now.

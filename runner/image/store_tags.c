@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "image/store.h"
+#include "os/clock.h"
 #include "os/failpoint.h"
 #include "os/fd.h"
 #include "os/file.h"
@@ -112,24 +113,54 @@ int store_pin(struct store *store, const char *app, const char *digest, struct e
     return file_replace(pins, digest + strlen("sha256:"), 0644, "", 0, err);
 }
 
-int store_unpin(struct store *store, const char *app, const char *digest, struct error *err)
+static bool is_kept(const struct value *digests, const char *hex)
 {
+    for (size_t i = 0; i < value_length(digests); i++) {
+        const char *digest = value_text(value_at(digests, i));
+        if (digest && digest_ok(digest) && strcmp(digest + strlen("sha256:"), hex) == 0)
+            return true;
+    }
+    return false;
+}
+
+// Of one app; `digests` NULL: it needs none.
+static int unpin_app(struct store *store, const char *app, const struct value *digests,
+    int64_t before_unix_ms, struct error *err)
+{
+    AUTO(strv) struct strv names = {0};
+    AUTO_FD int pins = open_pins(store, app, false, err);
+    if (pins < 0 || dir_list(pins, ".", &names, err) < 0)
+        return -1;
+    strv_each (name, &names) {
+        struct stat st;
+        if (is_kept(digests, *name) || fstatat(pins, *name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            (int64_t)st.st_mtim.tv_sec * 1000 > before_unix_ms)
+            continue;
+        if (unlinkat(pins, *name, 0) < 0 && errno != ENOENT)
+            return error_errno(err, "pin %s of %s", *name, app);
+    }
+    AUTO_FREE char *path = path_join("pins", app);
+    unlinkat(store->dir, path, AT_REMOVEDIR); // if it is empty now
+    return 0;
+}
+
+int store_unpin(struct store *store, const struct value *kept, int64_t keep_ms, struct error *err)
+{
+    AUTO(strv) struct strv apps = {0};
     struct error why = {0};
-    AUTO_FD int pins = open_pins(store, app, false, &why);
-    if (pins < 0 && why.kind == ERR_NOT_FOUND)
-        return 0;
-    if (pins < 0) {
+    if (dir_list(store->dir, "pins", &apps, &why) < 0) {
+        if (why.kind == ERR_NOT_FOUND)
+            return 0;
         if (err)
             *err = why;
         return -1;
     }
-    if (!digest) {
-        AUTO_FREE char *path = path_join("pins", app);
-        return dir_remove_tree(store->dir, path, err);
+    strv_each (app, &apps) {
+        const struct value *digests = value_get(kept, *app);
+        if (digests && value_type(digests) != VALUE_LIST)
+            continue;
+        if (unpin_app(store, *app, digests, clock_unix_ms() - keep_ms, err) < 0)
+            return -1;
     }
-    if (!digest_ok(digest))
-        return error_set(err, ERR_USAGE, "\"%.80s\" is not a sha256 digest", digest);
-    if (unlinkat(pins, digest + strlen("sha256:"), 0) < 0 && errno != ENOENT)
-        return error_errno(err, "pin of %s", digest);
     return 0;
 }

@@ -40,6 +40,8 @@ struct http_request {
     void *sink_arg;
     const char *ca_file;     // NULL: the system's
     const char *unix_socket; // connect there instead; NULL: by the URL
+    // A connection of its own, closed after the answer whatever the server thinks of that.
+    bool once;
     // Refuse (ERR_DENIED), before anything is sent, a peer whose address the world cannot reach:
     // for URLs that a foreign server chose.
     bool public_only;

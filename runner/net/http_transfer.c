@@ -141,6 +141,8 @@ static void set_hop(struct http_transfer *t)
     if (!t->strayed)
         strv_each (header, &t->own_headers)
             t->headers = curl_slist_append(t->headers, *header);
+    if (t->request.once)
+        t->headers = curl_slist_append(t->headers, "Connection: close");
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
     curl_easy_setopt(easy, CURLOPT_URL, t->url);
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, t->strayed ? NULL : t->unix_socket);
@@ -168,6 +170,8 @@ static void set_options(struct http_transfer *t, const char *ca_file)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(
         easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms ? connect_ms : CONNECT_TIMEOUT_MS));
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, t->request.once ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, t->request.once ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "davit");
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 128L << 10);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);

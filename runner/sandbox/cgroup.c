@@ -59,10 +59,25 @@ static size_t limits_of(const struct sandbox_limits *limits, struct limit *ret)
     return n;
 }
 
-static int make_dir(const char *root, const char *below, char **ret, struct error *err)
+static char *group_path(const struct sandbox_host *host, const char *root, const char *below)
 {
-    *ret = mem_printf("%s/%s/%s", root, TOP, below);
-    return dir_make(AT_FDCWD, *ret, 0755, err);
+    return mem_printf("%s/%s/%s", root, host->group ? host->group : TOP, below);
+}
+
+static int make_dir(const struct sandbox_host *host, const char *root, const char *below,
+    char **ret, struct error *err)
+{
+    *ret = group_path(host, root, below);
+    struct error why = {0};
+    // Another process may remove a level above, as the last of its groups went, while we make ours.
+    for (int attempt = 0; attempt < 10; attempt++)
+        if (dir_make(AT_FDCWD, *ret, 0755, &why) == 0)
+            return 0;
+        else if (why.os_errno != ENOENT)
+            break;
+    if (err)
+        *err = why;
+    return -1;
 }
 
 // Lets a group's children use the controllers: every level above must pass them on. What is not
@@ -91,8 +106,8 @@ static int set_v2(struct cgroup *group, const struct limit *limit, struct error 
     return write_file(group->path, limit->v2_file, limit->value, err);
 }
 
-static int set_v1(
-    struct cgroup *group, const char *below, const struct limit *limit, struct error *err)
+static int set_v1(const struct sandbox_host *host, struct cgroup *group, const char *below,
+    const struct limit *limit, struct error *err)
 {
     AUTO_FREE char *root = path_join(V1_MOUNT, limit->controller);
     AUTO_FREE char *dir = NULL;
@@ -100,7 +115,7 @@ static int set_v1(
         return error_set(err, ERR_UNSUPPORTED,
             "a %s limit was declared, and this host has no %s controller (`davit doctor`)",
             limit->controller, limit->controller);
-    if (make_dir(root, below, &dir, err) < 0 ||
+    if (make_dir(host, root, below, &dir, err) < 0 ||
         write_file(dir, limit->v1_file, limit->v1_value, err) < 0)
         return -1;
     strv_push(&group->v1, dir);
@@ -114,8 +129,8 @@ static int set_limits(const struct sandbox_spec *spec, const struct sandbox_host
     size_t count = limits_of(&spec->limits, limits);
     for (size_t i = 0; i < count; i++) {
         bool v2 = group->path && strv_has(&host->controllers, limits[i].controller);
-        if ((v2 ? set_v2(group, &limits[i], err) : set_v1(group, spec->cgroup, &limits[i], err)) <
-            0)
+        if ((v2 ? set_v2(group, &limits[i], err)
+                : set_v1(host, group, spec->cgroup, &limits[i], err)) < 0)
             return -1;
     }
     return 0;
@@ -129,7 +144,7 @@ int cgroup_make(const struct sandbox_spec *spec, const struct sandbox_host *host
     if (!spec->cgroup || !host->privileged)
         return 0;
     if (host->cgroup) {
-        if (make_dir(host->cgroup, spec->cgroup, &group.path, err) < 0)
+        if (make_dir(host, host->cgroup, spec->cgroup, &group.path, err) < 0)
             goto fail;
         pass_on_controllers(host, group.path);
         group.fd = dir_open(AT_FDCWD, group.path, err);
@@ -204,13 +219,16 @@ void cgroup_sweep(const struct sandbox_host *host, const char *name)
     if (!host->privileged)
         return;
     if (host->cgroup) {
-        AUTO_FREE char *path = mem_printf("%s/%s/%s", host->cgroup, TOP, name);
+        AUTO_FREE char *path = group_path(host, host->cgroup, name);
         write_file(path, "cgroup.kill", "1", NULL);
         sweep(path);
+        remove_parents(path);
     }
     for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
-        AUTO_FREE char *path = mem_printf("%s/%s/%s/%s", V1_MOUNT, controllers[i], TOP, name);
+        AUTO_FREE char *root = path_join(V1_MOUNT, controllers[i]);
+        AUTO_FREE char *path = group_path(host, root, name);
         sweep(path);
+        remove_parents(path);
     }
 }
 

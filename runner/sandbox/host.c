@@ -72,11 +72,23 @@ int sandbox_host_read(struct sandbox_host *ret, struct error *err)
     return 0;
 }
 
+int sandbox_host_group(struct sandbox_host *host, const char *state_path, struct error *err)
+{
+    struct stat st;
+    if (stat(state_path, &st) < 0)
+        return error_errno(err, "%s", state_path);
+    free(host->group);
+    host->group =
+        mem_printf("davit/%llx-%llx", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+    return 0;
+}
+
 void sandbox_host_done(struct sandbox_host *host)
 {
     strv_done(&host->links);
     strv_done(&host->shown);
     strv_done(&host->controllers);
     free(host->cgroup);
+    free(host->group);
     *host = (struct sandbox_host){0};
 }

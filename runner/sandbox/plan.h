@@ -19,9 +19,13 @@ struct sandbox_host {
     struct strv shown;       // entries of / and /etc that exist, of those that a skeleton shows
     char *cgroup;            // root of the cgroup v2 hierarchy; NULL when there is none
     struct strv controllers; // "memory", "pids", "cpu": as v2 offers them
+    char *group;             // below which our groups are; NULL: "davit"
 };
 // Reads the facts of this host (once per process is enough).
 int sandbox_host_read(struct sandbox_host *ret, struct error *err);
+// Our groups are those of this directory from now on: run 1 or app X of another state directory on
+// this host is not ours to sweep.
+int sandbox_host_group(struct sandbox_host *host, const char *state_path, struct error *err);
 void sandbox_host_done(struct sandbox_host *host);
 
 enum sandbox_op_kind {

@@ -124,7 +124,7 @@ static int queue_run(struct repository *r, const struct ref_event *event, struct
         .tag = mem_strdup_opt(event->tag),
         .commit = mem_strdup(event->after),
         .before = mem_strdup(event->before),
-        .who = mem_printf("push to %s", event->branch ? event->branch : event->tag),
+        .why = mem_printf("push to %s", event->branch ? event->branch : event->tag),
         .trace_id = context_new_trace_id(),
         .status = STATUS_QUEUED,
         .queued_ms = clock_unix_ms(),

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "os/fd.h"
 #include "os/file.h"
+#include "serve/agents.h"
 #include "serve/repository.h"
 #include "serve/watch.h"
 #include "serve/workers.h"
@@ -18,6 +19,8 @@ struct serve {
     const struct serve_config *config;
     int lock_fd;
     struct watch *watch;
+    struct reaper *reaper;
+    struct agents *agents;
     struct workers *workers;
     VEC(struct repository *) repositories;
 };
@@ -129,8 +132,10 @@ struct serve *serve_new(
     *s = (struct serve){.launcher = launcher, .db = db, .config = config, .lock_fd = -1};
     if (lock(s, err) < 0)
         goto fail;
-    s->workers = workers_new(launcher, db, advance, s, err);
-    s->watch = s->workers ? watch_new(launcher->loop, on_change, s, err) : NULL;
+    s->reaper = reaper_new(launcher->loop);
+    s->workers = workers_new(launcher, db, s->reaper, advance, s, err);
+    s->agents = s->workers ? agents_new(launcher, s->reaper, err) : NULL;
+    s->watch = s->agents ? watch_new(launcher->loop, on_change, s, err) : NULL;
     if (!s->watch || workers_adopt(s->workers, err) < 0)
         goto fail;
     vec_each (repository, &config->repositories)
@@ -151,6 +156,8 @@ void serve_free(struct serve *s)
         repository_free(*r);
     vec_free(&s->repositories);
     workers_free(s->workers);
+    agents_free(s->agents);
+    reaper_free(s->reaper);
     fd_close(s->lock_fd);
     free(s);
 }

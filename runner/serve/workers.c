@@ -25,18 +25,20 @@ struct worker {
 struct workers {
     struct launcher *launcher;
     struct db *db;
+    struct reaper *reaper;
     workers_changed_fn *changed;
     void *arg;
     VEC(struct worker *) items;
 };
 
-struct workers *workers_new(struct launcher *launcher, struct db *db, workers_changed_fn *changed,
-    void *arg, struct error *err)
+struct workers *workers_new(struct launcher *launcher, struct db *db, struct reaper *reaper,
+    workers_changed_fn *changed, void *arg, struct error *err)
 {
     if (launcher_open_programs(launcher, err) < 0)
         return NULL;
     struct workers *w = mem_alloc(sizeof *w);
-    *w = (struct workers){.launcher = launcher, .db = db, .changed = changed, .arg = arg};
+    *w = (struct workers){
+        .launcher = launcher, .db = db, .reaper = reaper, .changed = changed, .arg = arg};
     return w;
 }
 
@@ -117,10 +119,12 @@ static void resume_app(void *arg, const char *app)
     struct sandbox_child child;
     struct error err = {0};
     log_warning("resuming the rollout of %s", app);
-    if (spawn(w, "resume", &argv, 0, &child, &err) < 0)
+    if (spawn(w, "resume", &argv, 0, &child, &err) < 0) {
         log_error("%s", err.message);
-    else
-        sandbox_release(&child);
+        return;
+    }
+    reaper_take(w->reaper, take_fd(child.pidfd));
+    sandbox_release(&child);
 }
 
 static int find_or_settle(struct workers *w, int64_t run_id, struct error *err);

@@ -4,14 +4,15 @@
 
 #include "codec/value.h"
 #include "engine/launcher.h"
+#include "serve/reaper.h"
 #include "store/runs.h"
 
 struct workers;
 
 // `changed` is called whenever a worker has ended.
 typedef void workers_changed_fn(void *arg);
-struct workers *workers_new(struct launcher *launcher, struct db *db, workers_changed_fn *changed,
-    void *arg, struct error *err);
+struct workers *workers_new(struct launcher *launcher, struct db *db, struct reaper *reaper,
+    workers_changed_fn *changed, void *arg, struct error *err);
 void workers_free(struct workers *w); // accepts NULL; the workers live on
 
 // Takes up the runs that are under way by the database: watches those whose worker lives, and

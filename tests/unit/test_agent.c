@@ -16,6 +16,7 @@
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/file.h"
+#include "os/sockets.h"
 #include "sandbox/spawn.h"
 #include "support/agent_start.h"
 #include "support/directory.h"
@@ -33,10 +34,14 @@ struct app {
     char listen[64];
 };
 
+// Below those that apps are given, and not where another run of these tests looks first.
 static int free_port(void)
 {
-    static int next = 18100;
-    return next += 3;
+    static int next;
+    do
+        next = next ? next + 1 : 10000 + getpid() % 9000;
+    while (!port_is_free(next));
+    return next;
 }
 
 // An image's one layer: busybox, and what its server shows.
@@ -360,6 +365,31 @@ static void the_old_set_drains_and_goes(void **state)
     assert_string_equal(logs, "1");
 }
 
+static bool twelve_are_ready(const struct snapshot *seen)
+{
+    return seen->sets[SET_NEW].ready == 12;
+}
+
+static void an_app_that_grows_gets_more_ports(void **state)
+{
+    struct app *app = *state;
+    struct snapshot seen;
+    put(app, make_release(app, SERVE), -1);
+    go_live(app, 0, 1);
+    struct value *record = make_release(app, SERVE);
+    value_set_int(record, "instances", 12);
+    put(app, record, -1);
+    begin(app, 1, 2);
+    act(app, 1, (struct step){.kind = STEP_SCALE, .set = SET_NEW, .count = 12});
+    await(app, &seen, twelve_are_ready);
+    act(app, 2, (struct step){.kind = STEP_WEIGHT, .set = SET_NEW, .percent = 100});
+    for (int i = 0; i < 20; i++)
+        check_answer(app, "/ping", "pong");
+    AUTO_FREE char *reloads =
+        shell_output(app->state.path, "grep -c 'nginx is reloaded' apps/shop/agent.log");
+    assert_string_equal(reloads, "1");
+}
+
 static void a_killed_agent_finds_everything_again(void **state)
 {
     struct app *app = *state;
@@ -619,6 +649,7 @@ static void down_leaves_nothing(void **state)
 }
 
 TEST_MAIN(with_agent(a_release_goes_live_behind_nginx), with_agent(the_old_set_drains_and_goes),
+    with_agent(an_app_that_grows_gets_more_ports),
     with_agent(a_killed_agent_finds_everything_again),
     with_agent(what_was_killed_as_a_whole_comes_back),
     with_agent(an_instance_that_dies_is_started_again),

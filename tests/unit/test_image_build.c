@@ -454,10 +454,25 @@ static void garbage_is_what_nothing_reaches(void **state)
     assert_int_equal(value_get_int(records, "records", -1), 2);
     assert_int_equal(count(w, "blobs/sha256"), 6);
 
-    struct value *unpin = job_of("unpin", NULL);
-    value_set_str(unpin, "app", "shop");
-    AUTO(value) struct value *unpinned = must_do(w, unpin);
-    AUTO(value) struct value *swept = must_do(w, job_of("gc", NULL));
+    struct value *pins = value_map(), *needed = value_list();
+    value_append_str(needed, value_get_str(first, "digest"));
+    value_set(pins, "shop", needed); // a release runs on it
+    gc = job_of("gc", NULL);
+    value_set_int(gc, "keep_ms", -1000);
+    value_set(gc, "pins", pins);
+    AUTO(value) struct value *still_pinned = must_do(w, gc);
+    assert_int_equal(value_get_int(still_pinned, "blobs", -1), 0);
+
+    gc = job_of("gc", NULL);
+    value_set_int(gc, "keep_ms", 3600000);
+    value_set(gc, "pins", value_map()); // nobody needs it, but it may be of a rollout that begins
+    AUTO(value) struct value *too_young = must_do(w, gc);
+    assert_int_equal(value_get_int(too_young, "blobs", -1), 0);
+
+    gc = job_of("gc", NULL);
+    value_set_int(gc, "keep_ms", -1000);
+    value_set(gc, "pins", value_map());
+    AUTO(value) struct value *swept = must_do(w, gc);
     assert_int_equal(value_get_int(swept, "blobs", -1), 3);
     assert_int_equal(value_get_int(swept, "layers", -1), 1);
     assert_true(value_get_int(swept, "bytes", 0) > 0);

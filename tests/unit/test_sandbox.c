@@ -496,6 +496,33 @@ static void a_stage_runs_without_privileges_too(void **state)
     assert_int_equal(WEXITSTATUS(status), 42);
 }
 
+// Both have a run 1.
+static void two_state_directories_do_not_sweep_each_others_groups(void **state)
+{
+    AUTO(sandbox_host) struct sandbox_host ours = {0}, others = {0};
+    AUTO_FREE char *other = path_join(*state, "other");
+    check_ok(dir_make(AT_FDCWD, other, 0755, &err));
+    check_ok(sandbox_host_read(&ours, &err));
+    check_ok(sandbox_host_read(&others, &err));
+    check_ok(sandbox_host_group(&ours, *state, &err));
+    check_ok(sandbox_host_group(&others, other, &err));
+    if (!ours.cgroup)
+        skip();
+    struct sandbox_spec spec = spec_named("run");
+    spec.argv = shell("sleep 1000");
+    spec.cgroup = "run-1/a";
+    struct sandbox_child child;
+    check_ok(sandbox_spawn(&spec, &ours, &child, &err));
+    struct pollfd ended = {.fd = child.pidfd, .events = POLLIN};
+    cgroup_sweep(&others, "run-1");
+    assert_int_equal(poll(&ended, 1, 200), 0);
+    cgroup_sweep(&ours, "run-1");
+    assert_int_equal(poll(&ended, 1, 10000), 1);
+    AUTO_FREE char *group = mem_strdup(child.cgroup.path);
+    sandbox_reap(&child);
+    assert_false(file_exists(AT_FDCWD, group));
+}
+
 static int listen_on(const char *address, uint16_t *ret_port)
 {
     struct sockaddr_in where = {.sin_family = AF_INET};
@@ -561,6 +588,7 @@ TEST_MAIN(cmocka_unit_test(the_plan_of_a_stage_is_as_written_down),
     cmocka_unit_test(a_place_between_descriptors_that_are_given_stays_empty),
     with_directory(a_workspace_shows_artifacts_over_the_checkout_and_never_writes_it),
     with_directory(an_images_layers_are_the_root_and_stay_as_they_are),
+    with_directory(two_state_directories_do_not_sweep_each_others_groups),
     with_directory(a_detached_child_keeps_its_own_record),
     cmocka_unit_test(a_declared_memory_limit_holds),
     cmocka_unit_test(run_steps_have_dockers_capabilities_and_stages_none),

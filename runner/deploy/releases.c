@@ -1,0 +1,69 @@
+#include "deploy/releases.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const struct value *releases_find(const struct value *list, int64_t revision)
+{
+    for (size_t i = 0; i < value_length(list); i++)
+        if (value_get_int(value_at(list, i), "revision", 0) == revision)
+            return value_at(list, i);
+    return NULL;
+}
+
+const struct value *refused_find(const struct value *refused, const char *commit)
+{
+    for (size_t i = 0; commit && *commit && i < value_length(refused); i++)
+        if (text_equal(value_get_str(value_at(refused, i), "commit"), commit))
+            return value_at(refused, i);
+    return NULL;
+}
+
+static bool same_member(const struct value *a, const struct value *b, const char *key)
+{
+    return value_equal(value_get(a, key), value_get(b, key));
+}
+
+// A rollback puts an earlier release once more: both are one and the same to go back to.
+static bool same_content(const struct value *a, const struct value *b)
+{
+    return a && b && same_member(a, b, "commit") && same_member(a, b, "env") &&
+           same_member(value_get(a, "image"), value_get(b, "image"), "digest");
+}
+
+const struct value *releases_choose(const struct value *list, const struct value *refused,
+    int64_t live, int64_t to, struct error *err)
+{
+    const struct value *now = releases_find(list, live);
+    if (to && to == live) {
+        error_set(err, ERR_USAGE, "release %" PRId64 " is the live one already", to);
+        return NULL;
+    }
+    if (to) {
+        const struct value *named = releases_find(list, to);
+        if (!named)
+            error_set(err, ERR_NOT_FOUND, "there is no release %" PRId64, to);
+        return named;
+    }
+    for (size_t i = 0; i < value_length(list); i++) {
+        const struct value *r = value_at(list, i);
+        bool older = !live || value_get_int(r, "revision", 0) < live;
+        if (older && text_equal(value_get_str(r, "outcome"), "success") && !same_content(r, now) &&
+            !refused_find(refused, value_get_str(r, "commit")))
+            return r;
+    }
+    error_set(err, ERR_NOT_FOUND,
+        "no earlier release was a success and is still wanted (--to REV goes to any that the "
+        "history lists)");
+    return NULL;
+}
+
+void release_print_short(const struct value *record, struct str *out)
+{
+    const char *commit = value_get_str(record, "commit");
+    const char *digest = value_get_str(value_get(record, "image"), "digest");
+    const char *hex = digest ? strchr(digest, ':') : NULL;
+    if (commit && *commit)
+        str_printf(out, "commit %.12s, ", commit);
+    str_printf(out, "image %.12s", hex ? hex + 1 : "?");
+}

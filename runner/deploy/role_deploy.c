@@ -1,0 +1,176 @@
+// Rolling a new release out, and going on with what a dead runner left.
+#include <inttypes.h>
+#include <string.h>
+
+#include "codec/role.h"
+#include "deploy/releases.h"
+#include "deploy/role_jobs.h"
+#include "deploy/spec.h"
+#include "os/clock.h"
+#include "os/fd.h"
+
+#define SECRETS_MAX ((size_t)4 << 20)
+
+static const char *text_of(const struct session *s, const char *key)
+{
+    const char *text = value_get_str(s->job, key);
+    return text ? text : "";
+}
+
+// A map, or NULL when there are none.
+static int read_secrets(const struct ipc_fds *fds, struct value **ret, struct error *err)
+{
+    AUTO(str) struct str text;
+    str_init(&text, SECRETS_MAX);
+    if (!fds->count)
+        return 0;
+    if (fd_read_all(fds->fd[0], &text, err) < 0)
+        return error_wrap(err, "secrets");
+    *ret = value_parse(text.data, text.length, err);
+    explicit_bzero(text.data, text.length);
+    return *ret ? 0 : error_wrap(err, "secrets");
+}
+
+// The commit stands on the refused list: a result, and nothing was touched. Else NULL.
+static struct value *refuse(const struct session *s)
+{
+    char when[CLOCK_TEXT_MAX];
+    const char *commit = text_of(s, "commit");
+    const struct value *entry = refused_find(s->refused, commit);
+    if (!entry)
+        return NULL;
+    const char *why = value_get_str(entry, "reason");
+    AUTO_FREE char *reason =
+        mem_printf("commit %.12s is refused since %s: %s; `davit allow %s %.12s` lifts it", commit,
+            clock_print(value_get_int(entry, "unix_ms", 0), when),
+            why && *why ? why : "no reason was recorded", s->app, commit);
+    return session_result_plain(s, "refused", reason);
+}
+
+static int parked(const struct session *s, struct error *err)
+{
+    return error_set(err, ERR_CONFLICT,
+        "release %" PRId64 " of %s (run %s) waits for its promotion: `davit promote %s` or `davit "
+        "abort %s` first",
+        s->seen.rollout.to, s->app, s->seen.rollout.run, s->app, s->app);
+}
+
+// The claim is ours, so whoever drove the rollout under way has died.
+static int end_foreign(struct session *s, struct error *err)
+{
+    if (!session_under_way(s))
+        return 0;
+    if (session_parked(s))
+        return parked(s, err);
+    role_log(s->worker,
+        "release %" PRId64 " (run %s) was left under way by its runner: that rollout is driven to "
+        "its end first",
+        s->seen.rollout.to, s->seen.rollout.run);
+    AUTO(driven) struct driven d = {0};
+    if (session_drive(s, false, &d, err) < 0)
+        return -1;
+    if (d.result.outcome == OUTCOME_PENDING)
+        return parked(s, err);
+    role_log(s->worker, "release %" PRId64 " (run %s): %s; now this one", d.rollout.to,
+        d.rollout.run, driven_outcome(&d));
+    return d.looked ? 0 : session_look(s, err);
+}
+
+static int journal_release(struct session *s, const struct release *release, struct error *err)
+{
+    struct value *event = value_map();
+    value_set_str(event, "event", "release");
+    value_set_str(event, "app", s->app);
+    value_set_int(event, "revision", release->revision);
+    return rpc_call(s->worker, "journal", event, NULL, 0, RPC_WAIT_FOREVER, NULL, NULL, err);
+}
+
+// What the job says becomes the next release.
+static int make_release(
+    struct session *s, const struct release *live, struct release *ret, struct error *err)
+{
+    AUTO(release) struct release made = {0}; // holds the image
+    AUTO(value) struct value *none = value_map();
+    const struct value *env = value_get(s->job, "env");
+    struct spec_origin origin = {
+        .commit = text_of(s, "commit"),
+        .who = s->who,
+        .why = text_of(s, "why"),
+        .run = text_of(s, "run"),
+        .trace_id = text_of(s, "trace_id"),
+        .created_unix_ms = clock_unix_ms(),
+        .image = &made.image,
+        .env = env ? env : none,
+    };
+    if (spec_image(value_get(s->job, "image"), &made.image, err) < 0)
+        return -1;
+    return spec_release(value_get(s->job, "spec"), &origin, live, ret, err);
+}
+
+static int roll_out(
+    struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err)
+{
+    AUTO(release) struct release live = {0}, to = {0};
+    AUTO(value) struct value *secrets = NULL;
+    AUTO(driven) struct driven d = {0};
+    *ret_result = refuse(s); // by now: a rollout of the same commit may have failed before ours
+    if (*ret_result)
+        return 0;
+    int any = session_live(s, &live, err);
+    if (any < 0 || make_release(s, any ? &live : NULL, &to, err) < 0 ||
+        read_secrets(fds, &secrets, err) < 0)
+        return -1;
+    if (session_cancelled(s)) {
+        *ret_result = session_result_plain(s, "cancelled", "before the rollout began");
+        return 0;
+    }
+    if (session_put(s, &to, secrets, 0, err) < 0 || journal_release(s, &to, err) < 0)
+        return -1;
+    role_log(s->worker, "release %" PRId64 " of %s: %s, %d instance%s, slot %s", to.revision,
+        s->app, strategy_names[to.strategy.kind], to.instances, to.instances == 1 ? "" : "s",
+        slot_name(to.slot));
+    if (session_begin(s, &to, any ? &live : NULL, false, err) < 0 ||
+        session_drive(s, true, &d, err) < 0)
+        return -1;
+    *ret_result = session_result(s, &d, NULL);
+    return 0;
+}
+
+int session_deploy(
+    struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err)
+{
+    if (session_look(s, err) < 0)
+        return -1;
+    *ret_result = refuse(s);
+    if (*ret_result)
+        return 0;
+    if (session_claim(s, text_of(s, "run"), false, err) < 0 || session_look(s, err) < 0 ||
+        end_foreign(s, err) < 0)
+        return -1;
+    return roll_out(s, fds, ret_result, err);
+}
+
+// Does the last rollout, under way or ended, belong to the run whose role died?
+static bool is_own(const struct session *s)
+{
+    return s->seen.rollout.to && strcmp(s->seen.rollout.run, text_of(s, "run")) == 0;
+}
+
+int session_resume(
+    struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err)
+{
+    AUTO_FREE char *id = mem_printf("resume-%" PRId64, clock_unix_ms());
+    bool deploys = value_get(s->job, "spec") != NULL;
+    AUTO(driven) struct driven d = {0};
+    if (session_claim(s, deploys ? text_of(s, "run") : id, false, err) < 0 ||
+        session_look(s, err) < 0)
+        return -1;
+    if (deploys && !is_own(s))
+        return end_foreign(s, err) < 0 ? -1 : roll_out(s, fds, ret_result, err);
+    if (!s->seen.rollout.to)
+        return error_set(err, ERR_NOT_FOUND, "nothing was ever deployed as %s", s->app);
+    if (session_drive(s, true, &d, err) < 0)
+        return -1;
+    *ret_result = session_result(s, &d, NULL);
+    return 0;
+}

@@ -1,0 +1,17 @@
+// davit-deploy's jobs, by the files that hold them; what they answer is in role.h. The session is
+// open.
+#pragma once
+
+#include "deploy/role_session.h"
+
+typedef int session_job_fn(
+    struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err);
+
+// role_deploy.c
+session_job_fn session_deploy, session_resume;
+// role_rollback.c
+session_job_fn session_rollback;
+// role_requests.c
+session_job_fn session_do_abort, session_do_promote, session_do_allow, session_do_down;
+// role_show.c
+session_job_fn session_status, session_history, session_logs;
