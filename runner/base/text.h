@@ -10,6 +10,8 @@
 size_t utf8_valid_prefix(const char *text, size_t length);
 // Terminal columns that the text takes, counting every code point as one and a tab as one.
 size_t utf8_width(const char *text, size_t length);
+// Puts '?' for each byte of a control character (C0, DEL, C1) and for what is no UTF-8.
+void text_make_printable(char *text);
 
 // Shell-style patterns on paths and names: `?` and `*` stop at a slash, `**` as a whole component
 // crosses them

@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <string.h>
+
 // The sequence's length by its first byte, 0 where no sequence begins so.
 static size_t sequence_length(unsigned char first)
 {
@@ -53,4 +55,21 @@ size_t utf8_width(const char *text, size_t length)
     for (size_t i = 0; i < length; i++)
         width += ((unsigned char)text[i] & 0xc0) != 0x80;
     return width;
+}
+
+void text_make_printable(char *text)
+{
+    unsigned char *p = (unsigned char *)text;
+    while (*p) {
+        size_t n = sequence_length(*p);
+        bool whole = n && utf8_valid_prefix((char *)p, strnlen((char *)p, n)) == n;
+        bool control = *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
+        if (whole && !control) {
+            p += n;
+            continue;
+        }
+        *p++ = '?';
+        if (whole && n == 2)
+            *p++ = '?';
+    }
 }

@@ -1,6 +1,7 @@
 #include "cli/app.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ int app_call(struct cli *cli, const char *op, const char *app, struct value *job
         .mask = &mask,
         .heeds = drives,
     };
+    signal(SIGPIPE, SIG_IGN); // what is under way does not depend on who reads of it
     int status = role_do(&context.launcher, &spec, ret, err);
     output_end(&output);
     output_done(&output);

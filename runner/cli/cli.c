@@ -150,6 +150,8 @@ int cli_main(int argc, char **argv)
     struct error err = {0};
     log_to(log_sink_text, log_fd(STDERR_FILENO), LOG_WARNING);
     int code = argc > 0 ? dispatch(argv + 1, &err) : EXIT_USAGE;
+    if (code >= 0 && out_check(&err) < 0 && code == EXIT_OK)
+        code = -1;
     if (code >= 0)
         return code;
     fprintf(stderr, "davit: %s\n", err.message);

@@ -1,5 +1,6 @@
 // Images without a pipeline: build, and the store's own verbs.
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,7 +48,9 @@ static int image_call(struct cli *cli, struct value *job, const char *directory,
         .caps = sandbox_caps_image,
         .output = &output,
         .mask = &mask,
+        .heeds = true,
     };
+    signal(SIGPIPE, SIG_IGN); // what is under way does not depend on who reads of it
     int status = role_do(&context.launcher, &spec, ret, err);
     output_end(&output);
     output_done(&output);

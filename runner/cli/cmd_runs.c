@@ -91,23 +91,30 @@ static int show_run(struct cli *cli, void *arg, struct error *err)
     return EXIT_OK;
 }
 
+static int say(const struct cli *cli, int64_t id, const char *what)
+{
+    if (!cli->out.json)
+        printf("run %lld %s\n", (long long)id, what);
+    return EXIT_OK;
+}
+
 static int cancel_run(struct cli *cli, void *arg, struct error *err)
 {
     (void)arg;
     int64_t id;
     AUTO(cli_context) struct cli_context context = {0};
     AUTO(run_record) struct run_record run = {0};
-    if (run_id(cli, &id, err) < 0 || cli_context_init(&context, cli, CLI_DATABASE, err) < 0 ||
-        runs_get(context.db, id, &run, err) < 0)
+    if (run_id(cli, &id, err) < 0 || cli_context_init(&context, cli, CLI_DATABASE, err) < 0)
         return -1;
-    if (run.status == STATUS_QUEUED) {
-        AUTO_FREE char *who = cli_who();
-        AUTO_FREE char *reason = mem_printf("cancelled by %s before it began", who);
-        return runs_finish(
-            context.db, id, STATUS_CANCELLED, EXIT_CANCELLED, reason, clock_unix_ms(), err);
-    }
+    AUTO_FREE char *who = cli_who();
+    AUTO_FREE char *reason = mem_printf("cancelled by %s before it began", who);
+    int dropped = runs_cancel_queued(context.db, id, reason, clock_unix_ms(), err);
+    if (dropped)
+        return dropped < 0 ? -1 : say(cli, id, "will not begin");
     struct process worker = PROCESS_NONE;
-    int found = worker_find(&context.state, id, &worker, err);
+    int found = runs_get(context.db, id, &run, err) < 0
+                    ? -1
+                    : worker_find(&context.state, id, &worker, err);
     if (found < 0)
         return -1;
     if (found == 0)
@@ -115,7 +122,7 @@ static int cancel_run(struct cli *cli, void *arg, struct error *err)
             status_name(run.status));
     int status = process_signal(&worker, SIGTERM, err);
     process_done(&worker);
-    return status;
+    return status < 0 ? -1 : say(cli, id, "is told to end");
 }
 
 const struct command cmd_runs = {

@@ -1,5 +1,6 @@
 #include "cli/out.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,15 +16,29 @@ void out_init(struct out *out, bool json)
     out->color = isatty(STDOUT_FILENO) && !(no_color && *no_color);
 }
 
+static void write_now(const char *bytes, size_t length)
+{
+    fwrite(bytes, 1, length, stdout);
+    if (fflush(stdout) != 0 && errno == EPIPE)
+        clearerr(stdout);
+}
+
+int out_check(struct error *err)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    return errno == EPIPE ? 0 : error_errno(err, "standard output");
+}
+
 void out_text(const struct str *text)
 {
-    fd_write_all(STDOUT_FILENO, text->data, text->length, NULL);
+    write_now(text->data, text->length);
 }
 
 void out_value(const struct value *v)
 {
     AUTO_FREE char *text = value_print_indented(v);
-    fd_write_all(STDOUT_FILENO, text, strlen(text), NULL);
+    write_now(text, strlen(text));
 }
 
 void out_table_row(struct out_table *t, const char *const *cells)

@@ -13,7 +13,10 @@ struct out {
 };
 void out_init(struct out *out, bool json);
 
-// Text to standard output; a reader that has gone is not an error.
+// At the end: whether all that was written to standard output got there. A reader that has gone is
+// not an error.
+int out_check(struct error *err);
+// Text to standard output.
 void out_text(const struct str *text);
 // A value as indented JSON.
 void out_value(const struct value *v);

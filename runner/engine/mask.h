@@ -1,6 +1,9 @@
 // Secrets out of a stream of bytes: each occurrence becomes "***", also where it was cut into
-// several writes, in the lines of a multi-line secret, and in its base64 and URL-encoded forms.
+// several writes, in the lines of a multi-line secret, and in its base64, URL-encoded and JSON
+// forms.
 #pragma once
+
+#include <stdbool.h>
 
 #include "base/str.h"
 #include "base/vec.h"
@@ -9,9 +12,13 @@
 // warns of them.
 #define MASK_LENGTH_MIN 6
 
+// Nor is a form of one that is longer than this, and which no process could be handed anyway.
+#define MASK_NEEDLE_MAX ((size_t)512 << 10)
+
 struct mask {
     struct strv needles; // longest first
     size_t longest;
+    bool first[256]; // bytes that a needle begins with: of most a look is enough
 };
 
 void mask_add(struct mask *mask, const char *secret);

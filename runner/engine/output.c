@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "os/clock.h"
 #include "os/fd.h"
 
-#define LINE_MAX                                                                                   \
-    ((size_t)64                                                                                    \
-        << 10) // a longer one is broken, so that nothing waits for a newline that never comes
+// A longer line is broken, so that nothing waits for a newline that never comes.
+#define LINE_MAX ((size_t)64 << 10)
+// What the mask holds back, and a line that comes out of it at once.
+#define HELD_MAX (MASK_NEEDLE_MAX + LINE_MAX)
+#define TEXT_MAX (2 * HELD_MAX)
 
 void output_init(struct output *o, const struct mask *mask, int log_fd, int live_fd,
     const char *name, int width, bool color, int64_t began_ms)
@@ -23,8 +26,8 @@ void output_init(struct output *o, const struct mask *mask, int log_fd, int live
                         : mem_printf("%-*s | ", width, name),
         .began_ms = began_ms,
     };
-    str_init(&o->pending, LINE_MAX * 4);
-    str_init(&o->line, LINE_MAX * 8);
+    str_init(&o->pending, HELD_MAX);
+    str_init(&o->line, TEXT_MAX);
 }
 
 static void write_log(struct output *o, const char *line, size_t length)
@@ -33,7 +36,7 @@ static void write_log(struct output *o, const char *line, size_t length)
         return;
     int64_t at = clock_monotonic_ms() - o->began_ms;
     AUTO(str) struct str text;
-    str_init(&text, LINE_MAX * 8 + 64);
+    str_init(&text, TEXT_MAX + 64);
     str_printf(&text, "%lld.%03lld ", (long long)(at / 1000), (long long)(at % 1000));
     str_add(&text, line, length);
     str_putc(&text, '\n');
@@ -53,12 +56,23 @@ static void write_live(struct output *o, const char *line, size_t length)
     if (o->live_fd < 0)
         return;
     AUTO(str) struct str text;
-    str_init(&text, LINE_MAX * 8 + 256);
+    str_init(&text, TEXT_MAX + 256);
     str_puts(&text, o->prefix);
     str_add(&text, line, length);
     str_putc(&text, '\n');
     if (fd_write_all(o->live_fd, text.data, text.length, NULL) < 0)
         o->live_fd = -1; // the reader has gone: the run goes on
+}
+
+// What a failure's reason quotes: not the shell's echo of a command, and nothing that a terminal
+// would obey.
+static void remember(struct output *o, const char *line, size_t length)
+{
+    if (!length || text_starts(line, "+ "))
+        return;
+    size_t most = sizeof o->last_line - 1;
+    snprintf(o->last_line, sizeof o->last_line, "%.*s", (int)(length < most ? length : most), line);
+    text_make_printable(o->last_line);
 }
 
 static void end_line(struct output *o, const char *line, size_t length)
@@ -67,9 +81,7 @@ static void end_line(struct output *o, const char *line, size_t length)
         length--;
     write_log(o, line, length);
     write_live(o, line, length);
-    if (length)
-        snprintf(o->last_line, sizeof o->last_line, "%.*s",
-            (int)(length < sizeof o->last_line ? length : sizeof o->last_line - 1), line);
+    remember(o, line, length);
 }
 
 static void split(struct output *o)

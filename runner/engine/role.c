@@ -128,6 +128,7 @@ fail:
 struct waiting {
     struct loop *loop;
     struct role *role;
+    int signals; // how often a person asked it to end
     struct value *result;
     struct error error;
     bool failed;
@@ -148,7 +149,11 @@ static void on_signal(void *arg, int signal)
 {
     (void)signal;
     struct waiting *w = arg;
-    if (w->role)
+    if (!w->role)
+        return;
+    if (w->signals++)
+        child_kill(w->role->child); // a person insists
+    else
         role_cancel(w->role);
 }
 

@@ -33,7 +33,8 @@ struct role_spec {
     struct output *output; // its log lines, its stderr, and the output of RUN steps; may be NULL
     struct mask *mask;     // credentials that it is given are added; may be NULL
     bool new_app;          // connect_agent may make an app that is not on this host yet
-    bool heeds;            // role_do(): SIGINT, SIGTERM and SIGHUP cancel it instead of ending us
+    // role_do(): SIGINT, SIGTERM and SIGHUP cancel it instead of ending us; a second one kills it
+    bool heeds;
     role_journal_fn *journal; // deploy only
     role_ended_fn *ended;     // exactly once, from the loop; role_free() may be called in it
     void *arg;

@@ -54,6 +54,18 @@ static int do_gc(
     return 0;
 }
 
+// What its layers take as they travel; of an image that cannot be read there is no saying.
+static int64_t size_of(const struct store *store, const char *digest)
+{
+    AUTO(image) struct image image = {0};
+    if (!digest || image_load(store, digest, &image, NULL) < 0)
+        return 0;
+    uint64_t size = image.size;
+    vec_each (layer, &image.layers.items)
+        size += layer->size;
+    return (int64_t)size;
+}
+
 static int do_list(
     struct image_host *h, const struct value *job, struct value *result, struct error *err)
 {
@@ -67,7 +79,7 @@ static int do_list(
         struct value *item = value_map();
         value_set_str(item, "reference", value_get_str(value_get(tag, "annotations"), TAG_NAME));
         value_set_str(item, "digest", value_get_str(tag, "digest"));
-        value_set_int(item, "size", value_get_int(tag, "size", 0));
+        value_set_int(item, "size", size_of(&h->store, value_get_str(tag, "digest")));
         value_append(images, item);
     }
     value_set(result, "images", images);

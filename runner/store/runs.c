@@ -170,6 +170,21 @@ int runs_finish(struct db *db, int64_t id, enum status status, int exit_code, co
     return query_run(&q, err);
 }
 
+int runs_cancel_queued(
+    struct db *db, int64_t id, const char *reason, int64_t now_ms, struct error *err)
+{
+    AUTO(query) struct query q;
+    if (query_init(&q, db,
+            "UPDATE runs SET status = 'cancelled', exit_code = 130, reason = ?, finished_ms = ?"
+            " WHERE id = ? AND status = 'queued'",
+            err) < 0)
+        return -1;
+    query_text(&q, reason);
+    query_int(&q, now_ms);
+    query_int(&q, id);
+    return query_run(&q, err) < 0 ? -1 : db_changes(db) > 0;
+}
+
 int runs_supersede(struct db *db, const char *repository, const char *ref, int64_t newer_id,
     int64_t now_ms, struct error *err)
 {

@@ -60,6 +60,9 @@ int runs_start(struct db *db, int64_t id, int64_t now_ms, struct error *err);
 int runs_describe(struct db *db, const struct run_record *run, struct error *err);
 int runs_finish(struct db *db, int64_t id, enum status status, int exit_code, const char *reason,
     int64_t now_ms, struct error *err);
+// Cancels a run that nobody has claimed yet. 1 when it was cancelled, 0 when it does not wait.
+int runs_cancel_queued(
+    struct db *db, int64_t id, const char *reason, int64_t now_ms, struct error *err);
 // The queue: a newer push of a ref supersedes what still waits for it. Returns how many were, or
 // -1.
 int runs_supersede(struct db *db, const char *repository, const char *ref, int64_t newer_id,

@@ -402,6 +402,20 @@ END
     [[ $(stat -c %a "$here/other") == 711 ]] || fail "$(stat "$here/other")"
 }
 
+test_an_interrupted_build_leaves_nobody_and_exits_130() {
+    cp /bin/busybox busybox
+    # shellcheck disable=SC2016 # the step's own
+    printf 'FROM scratch\nCOPY busybox /bin/sh\nRUN echo begun; trap "" TERM; sh -c "while :; do :; done # 4326"\n' >Dockerfile
+    davit build . >log 2>&1 &
+    local pid=$! status=0
+    until_true 20 pgrep -f '# 4326'
+    kill -INT "$pid"
+    wait "$pid" || status=$?
+    ((status == 130)) || fail "exit $status: $(cat log)"
+    gone '# 4326' || fail "a step survived"
+    [[ -z $(find /sys/fs/cgroup -type d -path "*davit*image-$pid*") ]] || fail "its cgroup was left"
+}
+
 test_usage_mistakes_exit_2_with_a_hint() {
     expect 2 davit rnu
     contains 'did you mean "run"?'
@@ -410,6 +424,17 @@ test_usage_mistakes_exit_2_with_a_hint() {
     expect 2 davit show x
     expect 2 davit run
     contains '.davit.yaml'
+}
+
+test_output_that_cannot_be_written_is_an_error_and_a_reader_that_has_gone_is_none() {
+    printf 'name: x\nstages: {a: {run: "true"}}\n' >.davit.yaml
+    local verb
+    for verb in help validate plan run runs 'image list' doctor; do
+        # shellcheck disable=SC2086 # one word an argument
+        expect 70 bash -c 'exec davit "$@" >/dev/full' davit $verb
+        contains 'standard output: No space left on device'
+    done
+    expect 0 bash -o pipefail -c "davit run | true"
 }
 
 run_tests "$@"

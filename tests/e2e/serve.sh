@@ -152,6 +152,28 @@ test_a_dead_worker_is_an_error_and_not_rerun() {
     stop_serve
 }
 
+test_a_run_is_cancelled_while_it_waits_and_while_it_runs() {
+    new_repository
+    pipeline 'sleep 4325'
+    start_serve
+    push
+    until_true 20 pgrep -f 'sleep 4325'
+    pipeline true
+    push
+    until_true 20 run_is 2 queued
+    expect 0 davit cancel 2
+    contains 'run 2 will not begin'
+    run_is 2 cancelled || fail "$(davit runs)"
+    expect 0 davit cancel 1
+    contains 'run 1 is told to end'
+    until_true 20 run_is 1 cancelled
+    gone 'sleep 4325' || fail "a process survived"
+    run_is 2 cancelled || fail "$(davit runs)"
+    expect 2 davit cancel 2
+    contains 'run 2 is not running (cancelled)'
+    stop_serve
+}
+
 test_secrets_of_the_server_reach_only_stages_that_list_them() {
     new_repository
     cat >"$here/work/.davit.yaml" <<'EOF'

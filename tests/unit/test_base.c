@@ -134,6 +134,9 @@ static void utf8(void **state)
 {
     (void)state;
     assert_int_equal(utf8_valid_prefix("a\xc3\xa4", 3), 3);
+    char text[] = "\x1b[31m \xc3\xa4\xe2\x86\x92\xf0\x9f\x9a\xa2 \xc2\x9b\xc2\xa0 \xff\xe2\x86";
+    text_make_printable(text);
+    assert_string_equal(text, "?[31m \xc3\xa4\xe2\x86\x92\xf0\x9f\x9a\xa2 ??\xc2\xa0 ???");
     assert_int_equal(utf8_valid_prefix("a\xc0\x80", 3), 1);        // overlong
     assert_int_equal(utf8_valid_prefix("\xed\xa0\x80", 3), 0);     // surrogate
     assert_int_equal(utf8_valid_prefix("\xf4\x90\x80\x80", 4), 0); // above U+10FFFF

@@ -12,6 +12,7 @@
 #include "os/file.h"
 #include "support/daemon.h"
 #include "support/image_worker.h"
+#include "support/shell.h"
 
 static int set_up(void **state)
 {
@@ -481,6 +482,9 @@ static void garbage_is_what_nothing_reaches(void **state)
     const struct value *only = value_at(value_get(list, "images"), 0);
     assert_string_equal(value_get_str(only, "reference"), "docker.io/library/app:1");
     assert_string_equal(value_get_str(only, "digest"), value_get_str(second, "digest"));
+    AUTO_FREE char *command = mem_printf("du -cb %s/blobs/sha256/* | tail -n 1", w->store);
+    AUTO_FREE char *all = shell_output("/", "%s", command); // manifest, layer and configuration
+    assert_in_range(value_get_int(only, "size", 0), atoll(all) / 2, atoll(all));
 }
 
 static void a_layer_that_was_lost_is_unpacked_again(void **state)

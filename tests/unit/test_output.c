@@ -30,6 +30,17 @@ static void secrets_are_masked_in_every_form(void **state)
     check_masked(&mask, "aHVudGVyMiBpczogbXkvcGFzcw==", "***cw==");
     check_masked(&mask, "eGh1bnRlcjIgaXM6IG15L3Bhc3M=", "eGh1***c3M=");
     check_masked(&mask, "eHhodW50ZXIyIGlzOiBteS9wYXNz", "eHho***");
+    check_masked(&mask, "hunter2%20is%3a%20my/pass hunter2+is%3A+my%2Fpass", "*** ***");
+    mask_add(&mask, "{\"key\": \"C:\\dir\"}\n");
+    check_masked(&mask, "say {\\\"key\\\": \\\"C:\\\\dir\\\"}\\n", "say ***");
+    mask_add(&mask, "\xf3\xbf\xbf\xbf\xfb\xff"); // +/ in one alphabet, -_ in the other
+    check_masked(&mask, "87+/v/v/ 87-_v_v_", "*** ***");
+    // Longer than a line of base64(1).
+    mask_add(&mask, "0123456789012345678901234567890123456789012345678901234567890123456789");
+    check_masked(&mask,
+        "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2\n"
+        "Nzg5MDEyMzQ1Njc4OQ==",
+        "***\n***OQ==");
     mask_done(&mask);
 }
 
@@ -84,6 +95,8 @@ static void output_is_shown_by_line_with_its_stage_and_logged_with_its_time(void
     memset(text, 0, sizeof text);
     assert_true(read(live[0], text, sizeof text - 1) > 0);
     assert_string_equal(o.last_line, "*** noted");
+    output_add(&o, "\x1b]0;title\x07\n+ exit 1\n\n", 21);
+    assert_string_equal(o.last_line, "?]0;title?");
     lseek(log, 0, SEEK_SET);
     AUTO(str) struct str all;
     str_init(&all, 1000);
