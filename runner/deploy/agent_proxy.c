@@ -144,7 +144,8 @@ static int write_config(struct agent *a, struct error *err)
 static int bind_address(const struct addrinfo *address, const char *listen_to, struct error *err)
 {
     int on = 1;
-    AUTO_FD int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    // nginx takes an inherited socket as it is, and its workers must not wait in accept(2).
+    AUTO_FD int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_errno(err, "listen: %s", listen_to);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
