@@ -253,19 +253,26 @@ static int daemonise(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
+    int lives[2];
+    if (pipe(lives) < 0)
+        return 1;
     if (fork() == 0) {
         setsid();
         if (fork() == 0) {
             signal(SIGTERM, SIG_IGN);
             printf("%d\n", getpid());
             fflush(stdout);
+            close(lives[0]);
+            if (write(lives[1], "", 1) != 1)
+                _exit(1);
             for (;;)
                 pause();
         }
         _exit(0);
     }
+    char byte;
     wait(NULL);
-    return 0;
+    return read(lives[0], &byte, 1) == 1 ? 0 : 1; // not before it is a daemon indeed
 }
 
 static int read_file(int argc, char **argv)
