@@ -4,9 +4,13 @@
 
 # start_serve: davit serve on $here/app.git in the background; its pid is left in $serve.
 start_serve() { # [MESSAGE to wait for]
-    printf 'repositories:\n  - path: %s\nsecrets: {TOKEN: %s}\n' "$here/app.git" "$here/token" >"$here/server.yaml"
     echo hunter2hunter2 >"$here/token"
     chmod 600 "$here/token"
+    start_serve_with "$here/token" "$@"
+}
+start_serve_with() { # TOKEN-FILE [MESSAGE to wait for]
+    printf 'repositories:\n  - path: %s\nsecrets: {TOKEN: %s}\n' "$here/app.git" "$1" >"$here/server.yaml"
+    shift
     davit serve "$here/server.yaml" 2>>"$here/serve.log" &
     serve=$!
     until_true 20 grep -q "${1:-watching}" "$here/serve.log"
@@ -196,6 +200,14 @@ EOF
     until_true 20 run_is 2 error
     expect 0 davit show 2
     contains 'chmod 600'
+    stop_serve
+    # It is said when the daemon starts, and concerns only runs that want it.
+    : >"$here/serve.log"
+    start_serve_with "$here/token"
+    grep -q 'secret TOKEN: .*chmod 600' "$here/serve.log" || fail "$(cat "$here/serve.log")"
+    pipeline true
+    push
+    until_true 20 run_is 3 success
     stop_serve
 }
 
