@@ -235,6 +235,21 @@ test_pushes_that_the_pipeline_does_not_ask_for_are_skipped() {
     stop_serve
 }
 
+test_a_push_is_not_lost_for_a_listing_that_failed() {
+    new_repository
+    pipeline 'echo found'
+    start_serve
+    git -C "$here/app.git" config core.repositoryformatversion 1
+    git -C "$here/app.git" config extensions.refstorage reftable
+    cp -r "$here/work/.git/objects/." "$here/app.git/objects"
+    git -C "$here/work" rev-parse HEAD >"$here/app.git/refs/heads/main"
+    until_true 20 grep -q 'reftable' "$here/serve.log"
+    sed -i '/refstorage/d' "$here/app.git/config" # of which no event tells
+    until_true 20 run_is 1 success
+    [[ $(grep -c reftable "$here/serve.log") == 1 ]] || fail "$(cat "$here/serve.log")"
+    stop_serve
+}
+
 test_a_sha256_repository_is_refused_by_name() {
     git init -q --bare --object-format=sha256 "$here/app.git"
     start_serve 'named by .*sha256'
