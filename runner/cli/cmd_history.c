@@ -32,6 +32,9 @@ static void releases_text(const struct value *history, struct str *out)
     }
     out_table_print(&table, out);
     out_table_done(&table);
+    int64_t omitted = value_get_int(history, "omitted", 0);
+    if (omitted)
+        str_printf(out, "and %lld older\n", (long long)omitted);
 }
 
 static void refused_text(const struct value *history, const char *app, struct str *out)

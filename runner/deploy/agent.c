@@ -177,8 +177,7 @@ static void rotate_log(const struct agent *a)
         renameat(a->dir, "agent.log", a->dir, "agent.log.1");
 }
 
-// The agent's own directory, its log, and the lock by which there is only one. 1: somebody else is
-// it.
+// The agent's own directory, its log, and the lock by which there is only one.
 static int enter(struct agent *a, struct error *err)
 {
     AUTO_FREE char *path = mem_printf("%s/apps/%s", a->state_path, a->app);
@@ -192,17 +191,20 @@ static int enter(struct agent *a, struct error *err)
     a->lock_fd = openat(a->dir, "agent.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (a->lock_fd < 0)
         return error_errno(err, "%s/agent.lock", path);
-    int got = file_lock(a->lock_fd, err);
-    return got < 0 ? -1 : !got;
+    return 0;
 }
 
-// Two verbs at once may each start one: the second waits until the first listens.
-static int wait_for_other(const struct agent *a, struct error *err)
+// Two verbs at once may each start one: the second waits until the first listens. 1: somebody else
+// is the agent; 0: this one is, whoever had the lock was about to end.
+static int elect(const struct agent *a, struct error *err)
 {
     for (int64_t end = clock_monotonic_ms() + FIRST_WAIT_MS; clock_monotonic_ms() < end;) {
+        int got = file_lock(a->lock_fd, err);
+        if (got)
+            return got < 0 ? -1 : 0;
         AUTO_FD int fd = ipc_connect(a->dir, SOCKET_FILE, err);
         if (fd >= 0)
-            return 0;
+            return 1;
         poll(NULL, 0, 10); // there is nothing to watch before it listens
     }
     return -1;
@@ -263,12 +265,10 @@ static void stop(struct agent *a)
 static int serve(struct agent *a, struct error *err)
 {
     static const int signals[] = {SIGTERM, SIGINT};
-    int other = enter(a, err);
+    int other = enter(a, err) < 0 ? -1 : elect(a, err);
     if (other < 0)
         return -1;
     if (other) {
-        if (wait_for_other(a, err) < 0)
-            return -1;
         tell_ready();
         return 0;
     }

@@ -1,6 +1,7 @@
 // What drivers and verbs may ask of the agent: a row each. Who is connected is root or our own
 // user.
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,20 +17,28 @@
 #define EXPLAIN_MAX  ((size_t)32 << 10)
 #define EXPLAIN_LAST 10 // lines of each instance
 
-typedef int call_fn(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err);
+struct call {
+    struct agent *agent;
+    struct connection *from;
+    const struct value *params;
+    struct ipc_fds *fds;
+    struct value *result; // a map to be filled
+    int fd;               // goes along with it; -1: none
+};
+typedef int call_fn(struct call *c, struct error *err);
 
 static void answer(
     struct rpc *rpc, int64_t id, struct value *params, struct ipc_fds *fds, call_fn *call)
 {
-    struct connection *c = rpc_arg(rpc);
+    struct connection *from = rpc_arg(rpc);
     struct error err = {0};
     AUTO(value) struct value *result = value_map();
-    AUTO_FD int fd = -1;
-    if (call(c, params, fds, result, &fd, &err) < 0)
+    struct call c = {from->agent, from, params, fds, result, -1};
+    if (call(&c, &err) < 0)
         rpc_fail(rpc, id, &err);
     else
-        rpc_reply(rpc, id, take_ptr(result), &fd, fd >= 0 ? 1 : 0);
+        rpc_reply(rpc, id, take_ptr(result), &c.fd, c.fd >= 0 ? 1 : 0);
+    fd_close(c.fd);
 }
 
 // A handler that answers at once.
@@ -54,10 +63,19 @@ static int reply_list(const struct value *list, int *ret_fd, struct error *err)
 
 // --- the claim ---
 
-static int check_free(const struct connection *c, bool preempt, struct error *err)
+// Who holds it besides this one. One whose end we have only not come to yet does not.
+static const struct connection *other_holder(const struct connection *c)
 {
     const struct connection *holder = c->agent->holder;
-    if (!holder || holder == c || preempt)
+    struct pollfd poller = {.fd = holder ? rpc_fd(holder->rpc) : -1};
+    bool gone = poll(&poller, 1, 0) > 0 && (poller.revents & (POLLHUP | POLLERR));
+    return holder == c || gone ? NULL : holder;
+}
+
+static int check_free(const struct connection *c, bool preempt, struct error *err)
+{
+    const struct connection *holder = other_holder(c);
+    if (!holder || preempt)
         return 0;
     return error_set(err, ERR_CONFLICT, "run %s of %s holds %s: it is being deployed right now",
         holder->run, holder->who, c->agent->app);
@@ -66,72 +84,61 @@ static int check_free(const struct connection *c, bool preempt, struct error *er
 // A driver whose agent was started again takes its claim up, if nobody else has come meanwhile.
 static int claim_again(struct connection *c, int64_t epoch, struct error *err)
 {
-    if (epoch == c->agent->epoch && (!c->agent->holder || c->agent->holder == c))
+    if (epoch == c->agent->epoch && !other_holder(c))
         return 0;
     return error_set(err, ERR_CONFLICT, "another driver has taken %s over", c->agent->app);
 }
 
-static int do_claim(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_claim(struct call *c, struct error *err)
 {
-    (void)fds;
-    (void)ret_fd;
     struct agent *a = c->agent;
     const char *run, *who;
-    int64_t again = value_get_int(params, "epoch", 0);
-    bool preempt = value_get_bool(params, "preempt", false);
-    if (value_need_str(params, "run", &run, err) < 0 ||
-        value_need_str(params, "who", &who, err) < 0)
+    int64_t again = value_get_int(c->params, "epoch", 0);
+    bool preempt = value_get_bool(c->params, "preempt", false);
+    if (value_need_str(c->params, "run", &run, err) < 0 ||
+        value_need_str(c->params, "who", &who, err) < 0)
         return -1;
-    if (again ? claim_again(c, again, err) < 0 : check_free(c, preempt, err) < 0)
+    if (again ? claim_again(c->from, again, err) < 0 : check_free(c->from, preempt, err) < 0)
         return -1;
     if (!again) {
         a->epoch++;
         if (agent_round(a, err) < 0)
             return -1;
     }
-    mem_replace(&c->run, run);
-    mem_replace(&c->who, who);
-    a->holder = c;
-    value_set_int(result, "epoch", a->epoch);
+    mem_replace(&c->from->run, run);
+    mem_replace(&c->from->who, who);
+    a->holder = c->from;
+    value_set_int(c->result, "epoch", a->epoch);
     return 0;
 }
 CALL(claim)
 
 // --- what drivers write ---
 
-static int do_begin(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_begin(struct call *c, struct error *err)
 {
-    (void)fds;
-    (void)result;
-    (void)ret_fd;
     int64_t epoch;
     struct rollout rollout;
-    if (value_need_int(params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
-        rollout_from_value(value_get(params, "rollout"), &rollout, err) < 0 ||
+    if (value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
+        rollout_from_value(value_get(c->params, "rollout"), &rollout, err) < 0 ||
         rollout_begin(c->agent, epoch, &rollout, err) < 0)
         return -1;
     return agent_round(c->agent, err);
 }
 CALL(begin)
 
-static int do_write(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_write(struct call *c, struct error *err)
 {
-    (void)fds;
-    (void)result;
-    (void)ret_fd;
     struct target_write w = {0};
     struct step step;
-    const struct value *act = value_get(params, "step");
+    const struct value *act = value_get(c->params, "step");
     const char *run;
     int64_t turns, at;
-    if (value_need_int(params, "epoch", 0, INT64_MAX, &w.epoch, err) < 0 ||
-        value_need_str(params, "run", &run, err) < 0 ||
-        value_need_int(params, "seen_turns", 0, INT32_MAX, &turns, err) < 0 ||
-        value_need_int(params, "seen_step", 0, INT32_MAX, &at, err) < 0 ||
-        position_from_value(value_get(params, "position"), &w.position, err) < 0 ||
+    if (value_need_int(c->params, "epoch", 0, INT64_MAX, &w.epoch, err) < 0 ||
+        value_need_str(c->params, "run", &run, err) < 0 ||
+        value_need_int(c->params, "seen_turns", 0, INT32_MAX, &turns, err) < 0 ||
+        value_need_int(c->params, "seen_step", 0, INT32_MAX, &at, err) < 0 ||
+        position_from_value(value_get(c->params, "position"), &w.position, err) < 0 ||
         (act && step_from_value(act, &step, err) < 0))
         return -1;
     w.seen_turns = (int)turns;
@@ -143,22 +150,18 @@ static int do_write(struct connection *c, const struct value *params, struct ipc
 }
 CALL(write)
 
-static int do_finish(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_finish(struct call *c, struct error *err)
 {
-    (void)fds;
-    (void)result;
-    (void)ret_fd;
     int64_t epoch;
     const char *run, *name, *reason;
     enum outcome outcome;
     struct rollout_times times;
-    if (value_need_int(params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
-        value_need_str(params, "run", &run, err) < 0 ||
-        value_need_str(params, "outcome", &name, err) < 0 ||
-        value_need_str(params, "reason", &reason, err) < 0 ||
+    if (value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
+        value_need_str(c->params, "run", &run, err) < 0 ||
+        value_need_str(c->params, "outcome", &name, err) < 0 ||
+        value_need_str(c->params, "reason", &reason, err) < 0 ||
         outcome_from_name(name, "finish", &outcome, err) < 0 ||
-        times_from_value(value_get(params, "times"), &times, err) < 0 ||
+        times_from_value(value_get(c->params, "times"), &times, err) < 0 ||
         rollout_finish(c->agent, epoch, run, outcome, reason, &times, err) < 0)
         return -1;
     return agent_round(c->agent, err);
@@ -192,17 +195,15 @@ static int keep_secrets(struct agent *a, int64_t revision, struct str *secrets, 
     return status;
 }
 
-static int do_put(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_put(struct call *c, struct error *err)
 {
-    (void)ret_fd;
     struct agent *a = c->agent;
     int64_t epoch, revision;
-    const struct value *record = value_get(params, "record");
+    const struct value *record = value_get(c->params, "record");
     AUTO(str) struct str secrets;
     str_init(&secrets, SECRETS_MAX);
-    if (value_need_int(params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
-        read_secrets(a, params, fds, &secrets, err) < 0 ||
+    if (value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
+        read_secrets(a, c->params, c->fds, &secrets, err) < 0 ||
         rollout_put(a, epoch, record, &revision, err) < 0)
         return -1;
     if (value_length(value_get(record, "secrets")) && keep_secrets(a, revision, &secrets, err) < 0)
@@ -210,18 +211,14 @@ static int do_put(struct connection *c, const struct value *params, struct ipc_f
     if (agent_round(a, err) < 0)
         return -1;
     agent_sweep(a);
-    value_set_int(result, "revision", revision);
+    value_set_int(c->result, "revision", revision);
     return 0;
 }
 CALL(put)
 
-static int do_releases(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_releases(struct call *c, struct error *err)
 {
-    (void)params;
-    (void)fds;
-    (void)result;
-    return reply_list(c->agent->releases, ret_fd, err);
+    return reply_list(c->agent->releases, &c->fd, err);
 }
 CALL(releases)
 
@@ -247,14 +244,11 @@ static void check_layers(const struct agent *a, const struct release *r, struct 
     }
 }
 
-static int do_check(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_check(struct call *c, struct error *err)
 {
-    (void)fds;
-    (void)ret_fd;
     int64_t revision;
     AUTO(release) struct release r = {0};
-    if (value_need_int(params, "release", 1, INT64_MAX, &revision, err) < 0)
+    if (value_need_int(c->params, "release", 1, INT64_MAX, &revision, err) < 0)
         return -1;
     const struct value *record = agent_release(c->agent, revision);
     if (!record)
@@ -264,75 +258,55 @@ static int do_check(struct connection *c, const struct value *params, struct ipc
     struct value *missing = value_list();
     check_layers(c->agent, &r, missing);
     check_secrets(c->agent, &r, missing);
-    value_set(result, "missing", missing);
+    value_set(c->result, "missing", missing);
     return 0;
 }
 CALL(check)
 
-static int do_refused(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_refused(struct call *c, struct error *err)
 {
-    (void)params;
-    (void)fds;
-    (void)ret_fd;
     (void)err;
-    value_set(result, "refused", value_copy(c->agent->refused));
+    value_set(c->result, "refused", value_copy(c->agent->refused));
     return 0;
 }
 CALL(refused)
 
-static int do_refuse(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_refuse(struct call *c, struct error *err)
 {
-    (void)fds;
-    (void)result;
-    (void)ret_fd;
     const char *commit, *reason;
-    if (value_need_str(params, "commit", &commit, err) < 0 ||
-        value_need_str(params, "reason", &reason, err) < 0)
+    if (value_need_str(c->params, "commit", &commit, err) < 0 ||
+        value_need_str(c->params, "reason", &reason, err) < 0)
         return -1;
     rollout_refuse(c->agent, commit, reason, 0);
     return agent_round(c->agent, err);
 }
 CALL(refuse)
 
-static int do_allow(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_allow(struct call *c, struct error *err)
 {
-    (void)fds;
-    (void)result;
-    (void)ret_fd;
     const char *commit;
-    if (value_need_str(params, "commit", &commit, err) < 0 ||
+    if (value_need_str(c->params, "commit", &commit, err) < 0 ||
         rollout_allow(c->agent, commit, err) < 0)
         return -1;
     return agent_round(c->agent, err);
 }
 CALL(allow)
 
-static int do_request(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_request(struct call *c, struct error *err)
 {
-    (void)fds;
-    (void)ret_fd;
     const char *what, *who;
-    if (value_need_str(params, "what", &what, err) < 0 ||
-        value_need_str(params, "who", &who, err) < 0 ||
+    if (value_need_str(c->params, "what", &what, err) < 0 ||
+        value_need_str(c->params, "who", &who, err) < 0 ||
         rollout_request(c->agent, what, who, err) < 0)
         return -1;
-    (void)result;
     return agent_round(c->agent, err);
 }
 CALL(request)
 
 // --- looking ---
 
-static int do_observe(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_observe(struct call *c, struct error *err)
 {
-    (void)params;
-    (void)fds;
-    (void)ret_fd;
     (void)err;
     struct snapshot seen;
     sets_observe(c->agent, &seen);
@@ -341,7 +315,7 @@ static int do_observe(struct connection *c, const struct value *params, struct i
     const char *key;
     struct value *item;
     while (value_next(&cursor, &key, &item))
-        value_set(result, key, value_share(item));
+        value_set(c->result, key, value_share(item));
     return 0;
 }
 CALL(observe)
@@ -373,20 +347,17 @@ static void live_logs(const struct agent *a, int64_t release, struct str *out)
         }
 }
 
-static int do_logs(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_logs(struct call *c, struct error *err)
 {
-    (void)fds;
-    (void)result;
     int64_t release;
     AUTO(str) struct str text;
     str_init(&text, LOGS_MAX);
-    if (value_need_int(params, "release", 1, INT64_MAX, &release, err) < 0)
+    if (value_need_int(c->params, "release", 1, INT64_MAX, &release, err) < 0)
         return -1;
     old_logs(c->agent, release, &text);
     live_logs(c->agent, release, &text);
     size_t skipped = text.length > STR_TEXT_MAX ? text.length - STR_TEXT_MAX : 0;
-    return reply_text(text.data + skipped, text.length - skipped, ret_fd, err);
+    return reply_text(text.data + skipped, text.length - skipped, &c->fd, err);
 }
 CALL(logs)
 
@@ -418,15 +389,12 @@ static void explain_gone(const struct agent *a, int64_t release, struct str *out
         str_printf(out, "  %s\n", line);
 }
 
-static int do_explain(struct connection *c, const struct value *params, struct ipc_fds *fds,
-    struct value *result, int *ret_fd, struct error *err)
+static int do_explain(struct call *c, struct error *err)
 {
-    (void)fds;
-    (void)ret_fd;
     int64_t release;
     AUTO(str) struct str text;
     str_init(&text, EXPLAIN_MAX);
-    if (value_need_int(params, "release", 1, INT64_MAX, &release, err) < 0)
+    if (value_need_int(c->params, "release", 1, INT64_MAX, &release, err) < 0)
         return -1;
     const struct agent_set *set = set_find(c->agent, release);
     if (set && set->instances.length) {
@@ -435,7 +403,7 @@ static int do_explain(struct connection *c, const struct value *params, struct i
     } else {
         explain_gone(c->agent, release, &text);
     }
-    value_set_str(result, "text", text.data);
+    value_set_str(c->result, "text", text.data);
     return 0;
 }
 CALL(explain)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@
 #define NOBODY          65534 // inside the sandbox
 #define BACK_OFF_MIN_MS 100
 #define BACK_OFF_MAX_MS 10000
+#define RELOAD_MAX_MS   10000
+#define RELOAD_LOOK_MS  10
 #define LISTEN_FD       4 // the first of a sandbox's extra descriptors
 // A directory of links that a request may still be looking through is left alone.
 #define ROUTES_KEPT 16
@@ -141,7 +144,8 @@ static int write_config(struct agent *a, struct error *err)
 static int bind_address(const struct addrinfo *address, const char *listen_to, struct error *err)
 {
     int on = 1;
-    AUTO_FD int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    // nginx takes an inherited socket as it is, and its workers must not wait in accept(2).
+    AUTO_FD int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_errno(err, "listen: %s", listen_to);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -287,6 +291,42 @@ static int start(struct agent *a, struct error *err)
     return loop_io_start(a->loop, &p->reported, p->child.report_fd, EPOLLIN, on_reported, a, err);
 }
 
+// --- its reload ---
+
+static bool serves(pid_t pid)
+{
+    AUTO(str) struct str text;
+    AUTO_FREE char *path = mem_printf("/proc/%d/cmdline", pid);
+    str_init(&text, 4096);
+    file_read(AT_FDCWD, path, &text, NULL);
+    return strcmp(text.data, "nginx: worker process") == 0; // not "… is shutting down"
+}
+
+// A worker of before knows none of the new ports. All of them must have stopped taking requests
+// before the traffic goes there: this blocks, for some tens of milliseconds, when an app grows.
+static int reload(struct agent *a, struct error *err)
+{
+    struct pids before = {0};
+    process_list_namespace(a->proxy.process.pid, &before);
+    log_warning("nginx is reloaded, because the app has got more ports");
+    int status = process_signal(&a->proxy.process, SIGHUP, err);
+    int64_t end = clock_monotonic_ms() + RELOAD_MAX_MS;
+    bool still = status == 0;
+    while (still && clock_monotonic_ms() < end) {
+        still = false;
+        vec_each (pid, &before.items)
+            still |= serves(*pid);
+        if (still)
+            poll(NULL, 0, RELOAD_LOOK_MS);
+    }
+    vec_free(&before.items);
+    if (still)
+        return error_set(err, ERR_TIMEOUT,
+            "nginx was not reloaded within %d s (its log: %s/apps/%s/nginx/run/log)",
+            RELOAD_MAX_MS / 1000, a->state_path, a->app);
+    return status;
+}
+
 int proxy_ensure(struct agent *a, const char *listen_to, struct error *err)
 {
     struct agent_proxy *p = &a->proxy;
@@ -309,8 +349,7 @@ int proxy_ensure(struct agent *a, const char *listen_to, struct error *err)
     }
     if (!runs || !changed)
         return 0;
-    log_warning("nginx is reloaded, because the app has got more ports");
-    return process_signal(&p->process, SIGHUP, err);
+    return reload(a, err);
 }
 
 int proxy_open(struct agent *a, struct error *err)

@@ -41,11 +41,22 @@ static int request(struct session *s, const char *what, const char *driver_does,
     return 0;
 }
 
+static int check_under_way(struct session *s, struct error *err)
+{
+    if (session_look(s, err) < 0)
+        return -1;
+    return session_under_way(s)
+               ? 0
+               : error_set(err, ERR_CONFLICT, "no rollout of %s is under way", s->app);
+}
+
 int session_do_abort(
     struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err)
 {
     (void)fds;
     AUTO(driven) struct driven d = {0};
+    if (check_under_way(s, err) < 0)
+        return -1;
     int ours = request(s, "abort", "takes it back now", &d, ret_result, err);
     if (ours <= 0)
         return ours;
@@ -66,10 +77,8 @@ int session_do_abort(
 
 static int check_promotable(struct session *s, struct error *err)
 {
-    if (session_look(s, err) < 0)
+    if (check_under_way(s, err) < 0)
         return -1;
-    if (!session_under_way(s))
-        return error_set(err, ERR_CONFLICT, "no rollout of %s is under way", s->app);
     if (s->seen.position.phase != PHASE_FORWARD)
         return error_set(err, ERR_CONFLICT, "release %" PRId64 " of %s is going back already: %s",
             s->seen.rollout.to, s->app, s->seen.position.reason);

@@ -11,6 +11,7 @@
 
 #define ANSWER_MS   30000 // an agent that is busy with a large disk
 #define WAIT_MAX_MS (24 * INT64_C(3600000))
+#define GREETINGS   3
 #define LIST_MAX    ((size_t)64 << 20)
 
 struct local {
@@ -66,14 +67,26 @@ static int take_up_claim(struct local *l, struct error *err)
     return rpc_call(l->rpc, "claim", params, NULL, 0, ANSWER_MS, NULL, NULL, err);
 }
 
+// An agent that is about to die still has its socket, and does not say hello.
+static int greet(struct local *l, struct error *err)
+{
+    for (int i = 0; i < GREETINGS; i++) {
+        int fd = l->connect(l->arg, err);
+        if (fd < 0)
+            return err->kind == ERR_SYSTEM || err->kind == ERR_TIMEOUT ? unreachable(err) : -1;
+        l->rpc = rpc_connect(fd, l->me, err);
+        if (l->rpc)
+            return 0;
+        if (err->kind == ERR_PROTOCOL)
+            return -1;
+    }
+    return unreachable(err);
+}
+
 static int connect_agent(struct local *l, struct error *err)
 {
-    int fd = l->connect(l->arg, err);
-    if (fd < 0)
-        return err->kind == ERR_SYSTEM || err->kind == ERR_TIMEOUT ? unreachable(err) : -1;
-    l->rpc = rpc_connect(fd, l->me, err);
-    if (!l->rpc) // only a hello: what is not about the protocol is about the connection
-        return err->kind == ERR_PROTOCOL ? -1 : unreachable(err);
+    if (greet(l, err) < 0)
+        return -1;
     if (l->epoch && take_up_claim(l, err) < 0) {
         bool broken = rpc_broken(l->rpc);
         disconnect(l);

@@ -34,8 +34,11 @@ static void end(struct stage_run *s, const struct value *result, enum child_end 
         stage_end(s, STATUS_ERROR, EXIT_RUNNER, "davit-deploy ended without an outcome");
         return;
     }
-    AUTO_FREE char *why = mem_printf("%s%s%s", outcome, reason ? ": " : "", reason ? reason : "");
     bool fine = how->status == STATUS_SUCCESS;
+    bool said = strcmp(outcome, status_name(how->status)) == 0; // by the status already
+    AUTO_FREE char *why =
+        said && reason ? mem_strdup(reason)
+                       : mem_printf("%s%s%s", outcome, reason ? ": " : "", reason ? reason : "");
     if (how_it_ended == CHILD_TIMED_OUT && !fine)
         stage_end(s, STATUS_TIMEOUT, EXIT_TIMED_OUT, why);
     else

@@ -12,6 +12,7 @@
 #include "os/ipc.h"
 #include "sandbox/spawn.h"
 
+#define START_ATTEMPTS 3
 #define AGENT_READY_MS 10000
 #define AGENT_SOCKET   "agent.sock"
 
@@ -166,7 +167,10 @@ int launcher_connect_agent(
     }
     struct error why = {0};
     int fd = ipc_connect(dir, AGENT_SOCKET, &why);
-    if (fd < 0 && why.kind == ERR_NOT_FOUND && start != AGENT_CONNECT) {
+    // An agent that is about to die may still have been met by the one that was started.
+    for (int i = 0; i < START_ATTEMPTS && start != AGENT_CONNECT; i++) {
+        if (fd >= 0 || why.kind != ERR_NOT_FOUND)
+            break;
         if (start_and_wait(l, app, err) < 0)
             return -1;
         fd = ipc_connect(dir, AGENT_SOCKET, &why);

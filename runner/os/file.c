@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -46,8 +47,10 @@ static int sync_parent(int dir, const char *path, struct error *err)
 int file_replace(
     int dir, const char *path, mode_t mode, const void *bytes, size_t length, struct error *err)
 {
-    AUTO_FREE char *temporary = mem_printf("%s.%d.tmp", path, getpid());
-    unlinkat(dir, temporary, 0); // of an earlier process with our pid
+    uint64_t random; // not the pid: in namespaces of their own, two processes have the same
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        return error_errno(err, "getrandom");
+    AUTO_FREE char *temporary = mem_printf("%s.%016llx.tmp", path, (unsigned long long)random);
     AUTO_FD int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return error_errno(err, "%s", temporary);

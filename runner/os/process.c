@@ -1,7 +1,9 @@
 #include "os/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "os/fd.h"
 
 void process_done(struct process *p)
@@ -73,6 +76,31 @@ int process_signal(const struct process *p, int signal, struct error *err)
     if (syscall(SYS_pidfd_send_signal, p->pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
         return error_errno(err, "signal %d to process %d", signal, p->pid);
     return 0;
+}
+
+static bool namespace_of(const char *pid, char *ret, size_t size)
+{
+    AUTO_FREE char *path = mem_printf("/proc/%s/ns/pid", pid);
+    ssize_t n = readlink(path, ret, size - 1);
+    if (n < 0)
+        return false;
+    ret[n] = '\0';
+    return true;
+}
+
+void process_list_namespace(pid_t init, struct pids *out)
+{
+    char wanted[64], own[64], name[16];
+    snprintf(name, sizeof name, "%d", init);
+    DIR *proc = namespace_of(name, wanted, sizeof wanted) ? opendir("/proc") : NULL;
+    for (struct dirent *entry; proc && (entry = readdir(proc));) {
+        int64_t pid;
+        if (int_parse(entry->d_name, 1, INT_MAX, &pid) &&
+            namespace_of(entry->d_name, own, sizeof own) && strcmp(own, wanted) == 0)
+            vec_push(&out->items, (pid_t)pid);
+    }
+    if (proc)
+        closedir(proc);
 }
 
 int process_reap(int pidfd, int *ret_status, struct error *err)

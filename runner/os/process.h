@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/vec.h"
 
 struct process {
     pid_t pid;
@@ -28,6 +29,11 @@ int process_ended(const struct process *p);
 // What is gone already is fine.
 int process_signal(const struct process *p, int signal, struct error *err);
 
+// Appends all processes in the PID namespace of `init` (one that we may look into); walks /proc.
+struct pids {
+    VEC(pid_t) items;
+};
+void process_list_namespace(pid_t init, struct pids *out);
 // Reaps our child by its pidfd. *ret_status is as of waitpid(2). Blocks unless it has ended.
 int process_reap(int pidfd, int *ret_status, struct error *err);
 

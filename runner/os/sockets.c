@@ -3,16 +3,14 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "os/fd.h"
 #include "os/file.h"
+#include "os/process.h"
 
 #define TABLE_MAX       ((size_t)64 << 20)
 #define TCP_ESTABLISHED 1 // the kernel's include/net/tcp_states.h
@@ -90,30 +88,21 @@ static const struct socket_entry *find_listener(const struct sockets *s, uint64_
     return NULL;
 }
 
-static bool read_link(const char *path, char *ret, size_t size)
-{
-    ssize_t n = readlink(path, ret, size - 1);
-    if (n < 0)
-        return false;
-    ret[n] = '\0';
-    return true;
-}
-
 // Of one process: the first port that it listens on outside of [first, first + count).
-static int port_of_process(const struct sockets *s, const char *pid, int first, int count)
+static int port_of_process(const struct sockets *s, pid_t pid, int first, int count)
 {
-    AUTO_FREE char *path = mem_printf("/proc/%s/fd", pid);
+    AUTO_FREE char *path = mem_printf("/proc/%d/fd", pid);
     DIR *dir = opendir(path);
     int found = 0;
     for (struct dirent *entry; dir && !found && (entry = readdir(dir));) {
-        char link[64];
+        char link[64] = "";
         unsigned long long inode;
-        AUTO_FREE char *fd = path_join(path, entry->d_name);
-        if (!read_link(fd, link, sizeof link) || sscanf(link, "socket:[%llu]", &inode) != 1)
+        if (readlinkat(dirfd(dir), entry->d_name, link, sizeof link - 1) < 0 ||
+            sscanf(link, "socket:[%llu]", &inode) != 1)
             continue;
-        const struct socket_entry *entry_of = find_listener(s, inode);
-        if (entry_of && (entry_of->port < first || entry_of->port >= first + count))
-            found = entry_of->port;
+        const struct socket_entry *listener = find_listener(s, inode);
+        if (listener && (listener->port < first || listener->port >= first + count))
+            found = listener->port;
     }
     if (dir)
         closedir(dir);
@@ -122,20 +111,13 @@ static int port_of_process(const struct sockets *s, const char *pid, int first, 
 
 int sockets_other_port(const struct sockets *s, pid_t init, int first, int count)
 {
-    char wanted[64], own[64];
-    AUTO_FREE char *of_init = mem_printf("/proc/%d/ns/pid", init);
-    DIR *proc = read_link(of_init, wanted, sizeof wanted) ? opendir("/proc") : NULL;
+    struct pids all = {0};
     int found = 0;
-    for (struct dirent *entry; proc && !found && (entry = readdir(proc));) {
-        int64_t pid;
-        if (!int_parse(entry->d_name, 1, INT_MAX, &pid))
-            continue;
-        AUTO_FREE char *ns = mem_printf("/proc/%s/ns/pid", entry->d_name);
-        if (read_link(ns, own, sizeof own) && strcmp(own, wanted) == 0)
-            found = port_of_process(s, entry->d_name, first, count);
-    }
-    if (proc)
-        closedir(proc);
+    process_list_namespace(init, &all);
+    vec_each (pid, &all.items)
+        if (!found)
+            found = port_of_process(s, *pid, first, count);
+    vec_free(&all.items);
     return found;
 }
 

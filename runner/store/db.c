@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/clock.h"
 #include "store/migrations.h"
 
 #define BUSY_MS 10000 // how long one process waits for another's write
@@ -69,6 +70,21 @@ static int migrate(struct db *db, struct error *err)
     return 0;
 }
 
+// Where two processes make a database into one with a write-ahead log at the same moment, SQLite
+// tells one of them at once that it is locked, whatever the busy timeout says.
+static int set_up(struct db *db, struct error *err)
+{
+    static const char pragmas[] =
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON";
+    int64_t deadline = clock_monotonic_ms() + BUSY_MS;
+    while (execute(db, pragmas, err) < 0) {
+        if (sqlite3_errcode(db->handle) != SQLITE_BUSY || clock_monotonic_ms() >= deadline)
+            return -1;
+        sqlite3_sleep(10);
+    }
+    return 0;
+}
+
 struct db *db_open(const char *path, struct error *err)
 {
     struct db *db = mem_alloc(sizeof *db);
@@ -79,9 +95,7 @@ struct db *db_open(const char *path, struct error *err)
         return NULL;
     }
     sqlite3_busy_timeout(db->handle, BUSY_MS);
-    if (execute(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON",
-            err) < 0 ||
-        migrate(db, err) < 0) {
+    if (set_up(db, err) < 0 || migrate(db, err) < 0) {
         error_wrap(err, "%s", path);
         db_close(db);
         return NULL;

@@ -1,6 +1,9 @@
 // Runs a role program as its worker would, unsandboxed: gives it one job and keeps what it answers.
 #pragma once
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "base/vec.h"
 #include "codec/rpc.h"
 
@@ -12,10 +15,13 @@ struct role_test {
     const struct rpc_method *methods; // what else the role may ask (allow: 1), may be NULL; a
                                       // handler finds this struct by rpc_arg()
     void *arg;                        // for the handlers
+    void (*logged)(struct role_test *t, const char *line); // at each line; may be NULL
+    bool may_die; // it may end without a word: then neither result nor error is set
 
     struct value *result; // NULL when it failed, and then `error` says why
     struct error error;
     struct strv log;
+    pid_t pid;  // while it runs
     int status; // as of waitpid(2)
 };
 

@@ -1,6 +1,7 @@
 #include "support/shop.h"
 
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,14 +48,31 @@ int shop_setup(void **state)
     return 0;
 }
 
+// Of one that is about to die, the next is met.
 static struct rpc *connect_agent(const struct shop *shop)
 {
     struct error err = {0};
-    int fd = agent_start(&shop->state, "shop", &err);
-    struct rpc *rpc = fd < 0 ? NULL : rpc_connect(fd, "test", &err);
+    struct rpc *rpc = NULL;
+    for (int i = 0; i < 3 && !rpc; i++) {
+        int fd = agent_start(&shop->state, "shop", &err);
+        if (fd < 0)
+            break;
+        rpc = rpc_connect(fd, "test", &err);
+    }
     if (!rpc)
         fail_msg("%s", err.message);
     return rpc;
+}
+
+void shop_kill_agent(const struct shop *shop)
+{
+    struct ipc_peer peer;
+    AUTO(value) struct value *notice = NULL;
+    AUTO(rpc) struct rpc *rpc = connect_agent(shop);
+    check_ok(ipc_peer(rpc_fd(rpc), &peer, &err));
+    assert_int_equal(kill(peer.pid, SIGKILL), 0);
+    while (rpc_notice(rpc, DOWN_MS, &notice, NULL) > 0)
+        value_free(take_ptr(notice));
 }
 
 static void take_down(const struct shop *shop)

@@ -29,6 +29,9 @@ struct value *shop_deploy_job(
 // Adds an HTTP gate on /version to a deploy job; `phase` is "before_switch" or "after_switch".
 void shop_add_gate(struct value *job, const char *phase);
 
+// Kills the app's agent and waits until it is gone; the next call starts another.
+void shop_kill_agent(const struct shop *shop);
+
 // What the app's users see of `path` now; the caller's. "" when there is no answer.
 char *shop_get(const struct shop *shop, const char *path);
 void shop_check(const struct shop *shop, const char *path, const char *wanted);

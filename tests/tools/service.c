@@ -41,6 +41,7 @@ struct connection {
     char *out; // the answer; NULL: none is under way
     size_t out_length, sent;
     int64_t due; // when the answer may go
+    bool last;   // the connection is closed after it
 };
 
 static struct connection connections[CONNECTIONS_MAX];
@@ -102,7 +103,7 @@ static void answer(struct connection *c, int status, const char *body, size_t le
         "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
         "X-App-Version: %.64s\r\n%s\r\n",
         status, status == 200 ? "OK" : "No", *body == '{' ? "application/json" : "text/plain",
-        length, setting("VERSION"), stopping ? "Connection: close\r\n" : "");
+        length, setting("VERSION"), c->last || stopping ? "Connection: close\r\n" : "");
     c->out_length = (size_t)n + length;
     c->sent = 0;
     c->out = malloc(c->out_length);
@@ -164,11 +165,13 @@ static bool take_request(struct connection *c)
         return c->in_length < REQUEST_MAX;
     size_t head = (size_t)(end - c->in) + 4;
     const char *length = strcasestr(c->in, "\r\ncontent-length:");
+    const char *last = strcasestr(c->in, "\r\nconnection: close");
     size_t body = length && length < end ? strtoul(length + 17, NULL, 10) : 0;
     if (body > REQUEST_MAX - head)
         return false;
     if (c->in_length < head + body)
         return true;
+    c->last = last && last < end;
     respond(c, head, body);
     c->in_length -= head + body;
     memmove(c->in, c->in + head + body, c->in_length);
@@ -194,7 +197,7 @@ static bool transmit(struct connection *c)
         return true;
     free(c->out);
     c->out = NULL;
-    return take_request(c);
+    return !c->last && take_request(c);
 }
 
 static void take_connection(int listener)

@@ -11,6 +11,7 @@
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/file.h"
+#include "os/sockets.h"
 #include "support/daemon.h"
 #include "support/tcp_server.h"
 
@@ -153,6 +154,27 @@ static void a_request_carries_method_headers_and_body_and_the_answer_comes_back(
     }
     AUTO_FREE char *log = tcp_server_log(&f->server);
     assert_non_null(strstr(log, "X-Custom: one\r\n"));
+}
+
+static int open_connections(struct fixture *f, bool once)
+{
+    struct http_request request = {.url = f->server.origin, .once = once};
+    struct http_response response = {0};
+    AUTO(sockets) struct sockets all = {0};
+    check_ok(http_do(f->loop, f->client, &request, &response, &err));
+    http_response_done(&response);
+    check_ok(sockets_read(&all, &err));
+    return sockets_established(&all, f->server.port);
+}
+
+// The server would keep it.
+static void a_connection_for_one_request_is_closed_after_it(void **state)
+{
+    struct fixture *f = *state;
+    tcp_server_start(&f->server, echo, NULL);
+    assert_int_equal(open_connections(f, true), 0);
+    assert_int_equal(open_connections(f, false), 1);
+    assert_int_equal(open_connections(f, true), 1); // it is another one's, and stays
 }
 
 static void a_body_comes_from_a_file_from_its_offset_on(void **state)
@@ -492,6 +514,7 @@ TEST_MAIN(cmocka_unit_test(urls),
     cmocka_unit_test(a_relative_reference_is_joined_and_an_origin_is_scheme_host_and_port),
     cmocka_unit_test(addresses),
     with_client(a_request_carries_method_headers_and_body_and_the_answer_comes_back),
+    with_client(a_connection_for_one_request_is_closed_after_it),
     with_client(a_body_comes_from_a_file_from_its_offset_on),
     with_client(a_sink_gets_the_body_of_a_success_only_and_its_error_ends_the_transfer),
     with_client(every_misbehaviour_of_a_server_has_its_kind_of_error),

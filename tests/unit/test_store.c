@@ -1,11 +1,13 @@
 #include "support/check.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/fd.h"
 #include "os/file.h"
 #include "store/refs.h"
 #include "store/runs.h"
@@ -104,6 +106,43 @@ static void what_was_committed_survives_a_kill(void **state)
     assert_int_equal(run.status, STATUS_QUEUED);
 }
 
+// Released by one pipe's end, they all make the same new database.
+static void many_may_open_it_for_the_first_time_at_once(void **state)
+{
+    AUTO_FREE char *path = path_join(*state, "davit.db");
+    for (int round = 0; round < 50; round++) {
+        pid_t pids[8];
+        int gate[2];
+        check_ok(fd_pipe(gate, &err));
+        for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
+            pids[i] = fork();
+            if (pids[i] == 0) {
+                char byte;
+                struct error err = {0};
+                close(gate[1]);
+                (void)!read(gate[0], &byte, 1);
+                struct db *db = db_open(path, &err);
+                if (!db)
+                    fprintf(stderr, "%s\n", err.message);
+                db_close(db);
+                _exit(!db);
+            }
+        }
+        close(gate[0]);
+        close(gate[1]);
+        for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
+            int status;
+            waitpid(pids[i], &status, 0);
+            assert_int_equal(status, 0);
+        }
+        static const char *const parts[] = {"", "-wal", "-shm"};
+        for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+            AUTO_FREE char *part = mem_printf("%s%s", path, parts[i]);
+            unlink(part);
+        }
+    }
+}
+
 static void a_database_of_a_newer_davit_is_refused(void **state)
 {
     db_close(open_in(*state));
@@ -148,5 +187,6 @@ static void a_state_directory_that_others_may_write_is_refused(void **state)
 TEST_MAIN(with_state(a_run_is_started_once_and_remembered),
     with_state(a_newer_push_supersedes_only_what_waits_for_the_same_ref),
     with_state(what_was_committed_survives_a_kill),
+    with_state(many_may_open_it_for_the_first_time_at_once),
     with_state(a_database_of_a_newer_davit_is_refused), with_state(refs_are_kept_by_repository),
     with_state(a_state_directory_that_others_may_write_is_refused))
