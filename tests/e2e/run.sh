@@ -417,6 +417,16 @@ test_an_interrupted_build_leaves_nobody_and_exits_130() {
     [[ -z $(find /sys/fs/cgroup -type d -path "*davit*image-$pid*") ]] || fail "its cgroup was left"
 }
 
+test_doctor_says_what_is_missing_and_what_to_do() {
+    expect 0 davit doctor
+    contains 'full: seven namespaces' 'davit-git, with libgit2' 'davit-image, davit-deploy, davit-agent'
+    mkdir "$here/half"
+    cp "$bin/davit" "$bin/davit-git" "$here/half"
+    expect 70 "$here/half/davit" doctor -o json
+    [[ $(jq -c '[.[] | select(.finding == "missing") | .what]' <<<"$output") == '["helpers"]' ]] || fail "$output"
+    contains 'davit-image is missing' 'install davit whole'
+}
+
 test_usage_mistakes_exit_2_with_a_hint() {
     expect 2 davit rnu
     contains 'did you mean "run"?'
