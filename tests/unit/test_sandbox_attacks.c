@@ -265,8 +265,8 @@ static int daemonise(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    int ready[2];
-    if (pipe(ready) < 0)
+    int lives[2];
+    if (pipe(lives) < 0)
         return 1;
     if (fork() == 0) {
         setsid();
@@ -274,16 +274,17 @@ static int daemonise(int argc, char **argv)
             signal(SIGTERM, SIG_IGN);
             printf("%d\n", getpid());
             fflush(stdout);
-            if (write(ready[1], "x", 1) != 1)
+            close(lives[0]);
+            if (write(lives[1], "", 1) != 1)
                 _exit(1);
             for (;;)
                 pause();
         }
         _exit(0);
     }
-    wait(NULL);
     char byte;
-    return read(ready[0], &byte, 1) == 1 ? 0 : 1; // the daemon is there when its parent ends
+    wait(NULL);
+    return read(lives[0], &byte, 1) == 1 ? 0 : 1; // not before it is a daemon indeed
 }
 
 static int read_file(int argc, char **argv)
