@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "deploy/agent_private.h"
@@ -170,6 +171,17 @@ CALL(finish)
 
 // --- releases ---
 
+// At a pipe or a socket we would wait for whoever holds its other end.
+static int read_descriptor(int fd, struct str *ret, struct error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return error_errno(err, "secrets");
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, ERR_PROTOCOL, "secrets: what came along is no file");
+    return fd_read_all(fd, ret, err);
+}
+
 static int read_secrets(const struct agent *a, const struct value *params, struct ipc_fds *fds,
     struct str *ret, struct error *err)
 {
@@ -178,7 +190,7 @@ static int read_secrets(const struct agent *a, const struct value *params, struc
         AUTO_FREE char *path = agent_secrets_path(of);
         return file_exists(a->dir, path) ? file_read(a->dir, path, ret, err) : 0;
     }
-    return fds->count ? fd_read_all(fds->fd[0], ret, err) : 0;
+    return fds->count ? read_descriptor(fds->fd[0], ret, err) : 0;
 }
 
 // They are there before the record that needs them is on disk, if only to say that none has a
@@ -198,16 +210,17 @@ static int keep_secrets(struct agent *a, int64_t revision, struct str *secrets, 
 static int do_put(struct call *c, struct error *err)
 {
     struct agent *a = c->agent;
-    int64_t epoch, revision;
+    int64_t epoch, revision = a->last_revision + 1;
     const struct value *record = value_get(c->params, "record");
     AUTO(str) struct str secrets;
     str_init(&secrets, SECRETS_MAX);
     if (value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
-        read_secrets(a, c->params, c->fds, &secrets, err) < 0 ||
-        rollout_put(a, epoch, record, &revision, err) < 0)
+        rollout_check_put(a, epoch, record, err) < 0 ||
+        read_secrets(a, c->params, c->fds, &secrets, err) < 0)
         return -1;
     if (value_length(value_get(record, "secrets")) && keep_secrets(a, revision, &secrets, err) < 0)
         return -1;
+    rollout_put(a, record);
     if (agent_round(a, err) < 0)
         return -1;
     agent_sweep(a);

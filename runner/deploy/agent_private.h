@@ -167,8 +167,9 @@ int rollout_write(
     struct agent *a, const struct target_write *w, const char *run, struct error *err);
 int rollout_finish(struct agent *a, int64_t epoch, const char *run, enum outcome outcome,
     const char *reason, const struct rollout_times *times, struct error *err);
-int rollout_put(struct agent *a, int64_t epoch, const struct value *record, int64_t *ret_revision,
-    struct error *err);
+int rollout_check_put(
+    const struct agent *a, int64_t epoch, const struct value *record, struct error *err);
+void rollout_put(struct agent *a, const struct value *record); // as the next revision
 void rollout_refuse(struct agent *a, const char *commit, const char *reason, int64_t release);
 int rollout_allow(struct agent *a, const char *commit, struct error *err);
 int rollout_request(struct agent *a, const char *what, const char *who, struct error *err);

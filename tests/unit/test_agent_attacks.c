@@ -1,0 +1,96 @@
+// What may come to the agent and its files that no davit sends: it refuses that by name, and goes
+// on.
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "codec/rpc.h"
+#include "deploy/spec.h"
+#include "os/clock.h"
+#include "os/fd.h"
+#include "os/file.h"
+#include "support/agent_start.h"
+#include "support/shell.h"
+#include "support/shop.h"
+
+#define WAIT_MS 15000
+
+static struct rpc *meet(const struct shop *shop)
+{
+    struct error err = {0};
+    int fd = agent_start(&shop->state, "shop", &err);
+    if (fd < 0)
+        fail_msg("%s", err.message);
+    struct rpc *rpc = rpc_connect(fd, "test", &err);
+    assert_non_null(rpc);
+    return rpc;
+}
+
+static int call(struct rpc *rpc, const char *op, struct value *params, int fd, struct value **ret,
+    struct error *err)
+{
+    return rpc_call(rpc, op, params, &fd, fd >= 0 ? 1 : 0, WAIT_MS, ret, NULL, err);
+}
+
+static struct value *claiming(void)
+{
+    struct value *params = value_map();
+    value_set_str(params, "run", "1");
+    value_set_str(params, "who", "ann");
+    value_set_bool(params, "preempt", true);
+    return params;
+}
+
+static int64_t claim(struct rpc *rpc)
+{
+    AUTO(value) struct value *answer = NULL;
+    check_ok(call(rpc, "claim", claiming(), -1, &answer, &err));
+    return value_get_int(answer, "epoch", 0);
+}
+
+static struct value *of_epoch(int64_t epoch)
+{
+    struct value *params = value_map();
+    value_set_int(params, "epoch", epoch);
+    return params;
+}
+
+// A release that has a secret TOKEN.
+static struct value *putting(const struct shop *shop, int64_t epoch)
+{
+    AUTO(release) struct release r = {0}, made = {0};
+    AUTO(value) struct value *job = shop_deploy_job(shop, "1", "4f0c", "exit 1");
+    struct spec_origin origin = {.commit = "4f0c",
+        .who = "ann",
+        .why = "test",
+        .run = "1",
+        .trace_id = "",
+        .image = &made.image,
+        .env = value_get(job, "env")};
+    check_ok(spec_image(value_get(job, "image"), &made.image, &err));
+    check_ok(spec_release(value_get(job, "spec"), &origin, NULL, &r, &err));
+    strv_push(&r.secrets, "TOKEN");
+    struct value *params = of_epoch(epoch);
+    value_set(params, "record", release_to_value(&r));
+    return params;
+}
+
+static void secrets_from_a_pipe_are_not_waited_for(void **state)
+{
+    struct shop *shop = *state;
+    int ends[2];
+    check_ok(fd_pipe(ends, &err));
+    AUTO(rpc) struct rpc *rpc = meet(shop);
+    int64_t epoch = claim(rpc);
+    check_error(
+        call(rpc, "put", putting(shop, epoch), ends[0], NULL, &err), ERR_PROTOCOL, "no file");
+    AUTO_FD int file = fd_memory("secrets", "{\"TOKEN\": \"hush\"}", 17, NULL);
+    check_ok(call(rpc, "put", putting(shop, epoch), file, NULL, &err));
+    close(ends[0]);
+    close(ends[1]);
+}
+
+TEST_MAIN(in_shop(secrets_from_a_pipe_are_not_waited_for))
