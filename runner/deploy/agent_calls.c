@@ -103,8 +103,10 @@ static int do_claim(struct call *c, struct error *err)
         return -1;
     if (!again) {
         a->epoch++;
-        if (agent_round(a, err) < 0)
+        if (agent_round(a, err) < 0) {
+            a->epoch--; // who could not have it has not taken it from anybody
             return -1;
+        }
     }
     mem_replace(&c->from->run, run);
     mem_replace(&c->from->who, who);

@@ -120,6 +120,7 @@ struct agent {
     struct connection *going_down; // has asked for `down`
     int64_t down_id;
     bool unsaved; // the state on disk is older than ours: nothing is done until it is not
+    char *saved;  // the text of state.json; NULL: not known
     struct loop_timer saving; // when it is tried again
 
     // What is in state.json.

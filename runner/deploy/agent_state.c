@@ -113,7 +113,13 @@ int agent_save(struct agent *a, struct error *err)
     value_set(v, "releases", value_share(a->releases));
     value_set(v, "refused", value_share(a->refused));
     AUTO_FREE char *text = value_print(v);
-    return file_replace(a->dir, STATE_FILE, 0600, text, strlen(text), err);
+    if (text_equal(a->saved, text)) // what is as it was needs no room on a full disk
+        return 0;
+    mem_replace(&a->saved, NULL);
+    if (file_replace(a->dir, STATE_FILE, 0600, text, strlen(text), err) < 0)
+        return -1;
+    a->saved = take_ptr(text);
+    return 0;
 }
 
 // --- reading ---
@@ -204,6 +210,7 @@ int agent_load(struct agent *a, struct error *err)
     AUTO(value) struct value *v = value_parse(text.data, text.length, err);
     if (!v || load_value(a, v, err) < 0)
         return error_wrap(err, "%s/apps/%s/%s", a->state_path, a->app, STATE_FILE);
+    a->saved = mem_strdup(text.data);
     return 0;
 }
 
@@ -215,6 +222,7 @@ void agent_forget(struct agent *a)
     vec_free(&a->blocks);
     value_free(take_ptr(a->releases));
     value_free(take_ptr(a->refused));
+    mem_replace(&a->saved, NULL);
 }
 
 // --- what no state needs any more ---

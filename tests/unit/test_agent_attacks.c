@@ -93,4 +93,48 @@ static void secrets_from_a_pipe_are_not_waited_for(void **state)
     close(ends[1]);
 }
 
-TEST_MAIN(in_shop(secrets_from_a_pipe_are_not_waited_for))
+// Takes what is left of the disk; gives it back.
+static void fill(const struct shop *shop)
+{
+    shell(shop->state.path,
+        "dd if=/dev/zero of=apps/fill bs=4k 2>/dev/null || dd if=/dev/zero of=apps/fill2 bs=1 "
+        "2>/dev/null || :");
+}
+
+static void make_room(const struct shop *shop)
+{
+    shell(shop->state.path, "rm -f apps/fill apps/fill2");
+}
+
+static void on_a_full_disk_nothing_is_lost_and_the_agent_is_there(void **state)
+{
+    struct shop *shop = *state;
+    AUTO_FREE char *apps = path_join(shop->state.path, "apps");
+    check_ok(dir_make(shop->state.dir, "apps", 0711, &err));
+    assert_int_equal(mount("none", apps, "tmpfs", 0, "size=1m,mode=711"), 0);
+    AUTO(rpc) struct rpc *rpc = meet(shop);
+    int64_t epoch = claim(rpc);
+    AUTO_FD int file = fd_memory("secrets", "{\"TOKEN\": \"hush\"}", 17, NULL);
+    fill(shop);
+    AUTO(rpc) struct rpc *other = meet(shop);
+    struct error why = {0};
+    assert_int_equal(call(other, "claim", claiming(), -1, NULL, &why), -1);
+    assert_true(why.retryable);
+    assert_int_equal(call(rpc, "put", putting(shop, epoch), file, NULL, &why), -1);
+    assert_non_null(strstr(why.message, "No space left"));
+    make_room(shop);
+    // Whoever could not claim it has not taken it, and what could not be put is nowhere.
+    AUTO(value) struct value *answer = NULL;
+    check_ok(call(rpc, "put", putting(shop, epoch), file, &answer, &err));
+    assert_int_equal(value_get_int(answer, "revision", 0), 1);
+    shop_kill_agent(shop);
+    fill(shop);
+    AUTO(rpc) struct rpc *again = meet(shop);
+    check_ok(call(again, "observe", NULL, -1, NULL, &err));
+    make_room(shop);
+    check_ok(call(again, "down", of_epoch(claim(again)), -1, NULL, &err));
+    assert_int_equal(umount2(apps, MNT_DETACH), 0);
+}
+
+TEST_MAIN(in_shop(secrets_from_a_pipe_are_not_waited_for),
+    in_shop(on_a_full_disk_nothing_is_lost_and_the_agent_is_there))
