@@ -136,5 +136,55 @@ static void on_a_full_disk_nothing_is_lost_and_the_agent_is_there(void **state)
     assert_int_equal(umount2(apps, MNT_DETACH), 0);
 }
 
+// Of what the file says, one thing is another by now: the agent names it and leaves all as it is.
+static void check_refused(
+    const struct shop *shop, const char *text, const char *from, const char *to)
+{
+    const char *at = strstr(text, from);
+    if (!at)
+        fail_msg("%s is not in %s", from, text);
+    AUTO_FREE char *wrong = mem_printf("%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    check_ok(
+        file_replace(shop->state.dir, "apps/shop/state.json", 0600, wrong, strlen(wrong), &err));
+    check_error(agent_start(&shop->state, "shop", &err), ERR_SYSTEM, "agent.log");
+    AUTO_FREE char *log = shell_output(shop->state.path, "tail -n 1 apps/shop/agent.log");
+    assert_non_null(strstr(log, "apps/shop/state.json: "));
+    AUTO_FREE char *now = shell_output(shop->state.path, "cat apps/shop/state.json");
+    assert_string_equal(now, wrong);
+}
+
+static void a_state_that_cannot_be_is_refused_and_left_alone(void **state)
+{
+    struct shop *shop = *state;
+    AUTO(rpc) struct rpc *rpc = meet(shop);
+    int64_t epoch = claim(rpc);
+    struct value *params = value_map();
+    value_set_str(params, "commit", "4f0c");
+    value_set_str(params, "reason", "because");
+    check_ok(call(rpc, "refuse", params, -1, NULL, &err));
+    AUTO_FD int file = fd_memory("secrets", "{}", 2, NULL);
+    check_ok(call(rpc, "put", putting(shop, epoch), file, NULL, &err));
+    shop_kill_agent(shop);
+    AUTO_FREE char *good = shell_output(shop->state.path, "cat apps/shop/state.json");
+    static const char *const edits[][2] = {
+        {"\"version\":1,\"app\"", "\"version\":2,\"app\""},
+        {"\"commit\":\"4f0c\",\"reason\"", "\"omit\":\"4f0c\",\"reason\""},
+        {"\"ports\":[]", "\"ports\":[{\"first\":65530,\"places\":20,\"stride\":2}]"},
+        {"\"ports\":[]", "\"ports\":[{\"first\":65535,\"places\":65535,\"stride\":65535}]"},
+        {"\"last_revision\":1", "\"last_revision\":9223372036854775807"},
+        {"\"layers\":[\"sha256:00", "\"layers\":[\"sha256:../"},
+        {"\"layers\":[\"sha256:", "\"layers\":[\"\",\"sha256:"},
+        {"\"sets\":[]", "\"sets\":[{\"release\":1,\"slot\":\"blue\",\"desired\":1000000000,"
+                        "\"percent\":0,\"retiring\":false,\"instances\":[]}]"},
+        {"\"sets\":[]", "\"sets\":[{\"release\":7,\"slot\":\"blue\",\"desired\":1,"
+                        "\"percent\":0,\"retiring\":false,\"instances\":[]}]"},
+        {"\"sets\":[]", "\"sets\":["},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(edits); i++)
+        check_refused(shop, good, edits[i][0], edits[i][1]);
+    check_ok(file_replace(shop->state.dir, "apps/shop/state.json", 0600, good, strlen(good), &err));
+}
+
 TEST_MAIN(in_shop(secrets_from_a_pipe_are_not_waited_for),
-    in_shop(on_a_full_disk_nothing_is_lost_and_the_agent_is_there))
+    in_shop(on_a_full_disk_nothing_is_lost_and_the_agent_is_there),
+    in_shop(a_state_that_cannot_be_is_refused_and_left_alone))
