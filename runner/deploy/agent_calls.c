@@ -118,11 +118,18 @@ CALL(claim)
 
 // --- what drivers write ---
 
+// Whatever is set up while all is taken down would be started again, and down would never end.
+static int check_stays(const struct agent *a, struct error *err)
+{
+    return a->going_down ? error_set(err, ERR_CONFLICT, "%s is being taken down", a->app) : 0;
+}
+
 static int do_begin(struct call *c, struct error *err)
 {
     int64_t epoch;
     struct rollout rollout;
-    if (value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
+    if (check_stays(c->agent, err) < 0 ||
+        value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
         rollout_from_value(value_get(c->params, "rollout"), &rollout, err) < 0 ||
         rollout_begin(c->agent, epoch, &rollout, err) < 0)
         return -1;
@@ -137,7 +144,8 @@ static int do_write(struct call *c, struct error *err)
     const struct value *act = value_get(c->params, "step");
     const char *run;
     int64_t turns, at;
-    if (value_need_int(c->params, "epoch", 0, INT64_MAX, &w.epoch, err) < 0 ||
+    if (check_stays(c->agent, err) < 0 ||
+        value_need_int(c->params, "epoch", 0, INT64_MAX, &w.epoch, err) < 0 ||
         value_need_str(c->params, "run", &run, err) < 0 ||
         value_need_int(c->params, "seen_turns", 0, INT32_MAX, &turns, err) < 0 ||
         value_need_int(c->params, "seen_step", 0, INT32_MAX, &at, err) < 0 ||
@@ -216,7 +224,8 @@ static int do_put(struct call *c, struct error *err)
     const struct value *record = value_get(c->params, "record");
     AUTO(str) struct str secrets;
     str_init(&secrets, SECRETS_MAX);
-    if (value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
+    if (check_stays(a, err) < 0 ||
+        value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
         rollout_check_put(a, epoch, record, err) < 0 ||
         read_secrets(a, c->params, c->fds, &secrets, err) < 0)
         return -1;
@@ -437,6 +446,10 @@ static void call_down(struct rpc *rpc, int64_t id, struct value *params, struct 
             error_set(&err, ERR_CONFLICT, "another driver has taken %s over", a->app);
         rpc_fail(rpc, id, &err);
         return;
+    }
+    if (a->going_down && a->going_down != c) {
+        error_set(&err, ERR_CONFLICT, "another call takes %s down by now", a->app);
+        rpc_fail(a->going_down->rpc, a->down_id, &err);
     }
     a->position = (struct position){0};
     vec_each (set, &a->sets) {

@@ -9,7 +9,7 @@
 
 #include "codec/rpc.h"
 #include "deploy/spec.h"
-#include "os/clock.h"
+#include "deploy/wire.h"
 #include "os/fd.h"
 #include "os/file.h"
 #include "support/agent_start.h"
@@ -58,11 +58,10 @@ static struct value *of_epoch(int64_t epoch)
     return params;
 }
 
-// A release that has a secret TOKEN.
-static struct value *putting(const struct shop *shop, int64_t epoch)
+static void make_release(const struct shop *shop, const char *script, struct release *ret)
 {
-    AUTO(release) struct release r = {0}, made = {0};
-    AUTO(value) struct value *job = shop_deploy_job(shop, "1", "4f0c", "exit 1");
+    AUTO(release) struct release made = {0};
+    AUTO(value) struct value *job = shop_deploy_job(shop, "1", "4f0c", script);
     struct spec_origin origin = {.commit = "4f0c",
         .who = "ann",
         .why = "test",
@@ -71,7 +70,14 @@ static struct value *putting(const struct shop *shop, int64_t epoch)
         .image = &made.image,
         .env = value_get(job, "env")};
     check_ok(spec_image(value_get(job, "image"), &made.image, &err));
-    check_ok(spec_release(value_get(job, "spec"), &origin, NULL, &r, &err));
+    check_ok(spec_release(value_get(job, "spec"), &origin, NULL, ret, &err));
+}
+
+// A release that has a secret TOKEN.
+static struct value *putting(const struct shop *shop, int64_t epoch)
+{
+    AUTO(release) struct release r = {0};
+    make_release(shop, "exit 1", &r);
     strv_push(&r.secrets, "TOKEN");
     struct value *params = of_epoch(epoch);
     value_set(params, "record", release_to_value(&r));
@@ -185,6 +191,54 @@ static void a_state_that_cannot_be_is_refused_and_left_alone(void **state)
     check_ok(file_replace(shop->state.dir, "apps/shop/state.json", 0600, good, strlen(good), &err));
 }
 
+// Its first release, with two instances that run `script`.
+static void set_up(struct rpc *rpc, const struct shop *shop, int64_t epoch, const char *script)
+{
+    AUTO(release) struct release r = {0};
+    make_release(shop, script, &r);
+    r.grace_ms = 3000;
+    struct value *params = of_epoch(epoch);
+    value_set(params, "record", release_to_value(&r));
+    check_ok(call(rpc, "put", params, -1, NULL, &err));
+    r.revision = 1;
+    struct rollout rollout;
+    check_ok(spec_rollout(&r, NULL, false, &(struct target_caps){0}, &rollout, &err));
+    params = of_epoch(epoch);
+    value_set(params, "rollout", rollout_to_value(&rollout));
+    check_ok(call(rpc, "begin", params, -1, NULL, &err));
+    struct position position = {.phase = PHASE_FORWARD, .step = 1};
+    struct step step = {.kind = STEP_SCALE, .set = SET_NEW, .count = 2};
+    params = of_epoch(epoch);
+    value_set_str(params, "run", "1");
+    value_set_int(params, "seen_turns", 0);
+    value_set_int(params, "seen_step", 0);
+    value_set(params, "position", position_to_value(&position));
+    value_set(params, "step", step_to_value(&step));
+    check_ok(call(rpc, "write", params, -1, NULL, &err));
+}
+
+static void what_is_taken_down_is_not_set_up_again(void **state)
+{
+    struct shop *shop = *state;
+    AUTO(rpc) struct rpc *rpc = meet(shop);
+    set_up(rpc, shop, claim(rpc), "trap '' TERM; touch /trapped; while :; do sleep 1; done");
+    shell(shop->state.path, "until [ -e apps/shop/instances/1/upper/trapped ] && [ -e "
+                            "apps/shop/instances/2/upper/trapped ]; do sleep 0.02; done");
+    // Sent, and not waited for: for as long as their grace they do not end.
+    AUTO(value) struct value *down = of_epoch(claim(rpc));
+    value_set_str(down, "op", "down");
+    value_set_int(down, "id", 99);
+    AUTO_FREE char *text = value_print(down);
+    check_ok(ipc_send(rpc_fd(rpc), text, strlen(text), NULL, 0, &err));
+    AUTO(rpc) struct rpc *other = meet(shop);
+    int64_t epoch = claim(other);
+    check_error(
+        call(other, "put", putting(shop, epoch), -1, NULL, &err), ERR_CONFLICT, "taken down");
+    check_ok(call(other, "down", of_epoch(epoch), -1, NULL, &err));
+    assert_false(file_exists(shop->state.dir, "apps/shop"));
+}
+
 TEST_MAIN(in_shop(secrets_from_a_pipe_are_not_waited_for),
     in_shop(on_a_full_disk_nothing_is_lost_and_the_agent_is_there),
-    in_shop(a_state_that_cannot_be_is_refused_and_left_alone))
+    in_shop(a_state_that_cannot_be_is_refused_and_left_alone),
+    in_shop(what_is_taken_down_is_not_set_up_again))
