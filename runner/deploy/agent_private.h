@@ -95,7 +95,8 @@ struct agent_proxy {
     struct process process; // pidfd -1: not running
     struct loop_io ended, reported;
     struct loop_timer restart;
-    int failures;
+    int failures;       // in a row
+    int64_t started_ms; // the last time
     struct route route; // as it is on disk
     int64_t generation; // of the directory that it is in
 };

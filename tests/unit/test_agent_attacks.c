@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "codec/rpc.h"
@@ -12,6 +13,8 @@
 #include "deploy/wire.h"
 #include "os/fd.h"
 #include "os/file.h"
+#include "os/process.h"
+#include "sandbox/spawn.h"
 #include "support/agent_start.h"
 #include "support/shell.h"
 #include "support/shop.h"
@@ -238,7 +241,35 @@ static void what_is_taken_down_is_not_set_up_again(void **state)
     assert_false(file_exists(shop->state.dir, "apps/shop"));
 }
 
+static void an_address_that_is_free_again_is_taken(void **state)
+{
+    struct shop *shop = *state;
+    AUTO(rpc) struct rpc *rpc = meet(shop);
+    set_up(rpc, shop, claim(rpc), SHOP_SERVES("1"));
+    shop_kill_agent(shop);
+    struct process nginx = PROCESS_NONE;
+    AUTO_FD int lock = openat(shop->state.dir, "apps/shop/nginx/run/lock", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(sandbox_find(lock, &nginx, NULL), 1);
+    check_ok(process_signal(&nginx, SIGKILL, &err));
+    process_done(&nginx);
+    // Somebody else is faster.
+    pid_t other = shell_start(
+        "/", "until busybox httpd -f -p %s -h / 2>/dev/null; do sleep 0.01; done", shop->listen);
+    shell("/", "until curl -s -o /dev/null http://%s/etc/hostname; do sleep 0.02; done",
+        shop->listen);
+    AUTO(rpc) struct rpc *again = meet(shop);
+    shell(shop->state.path, "grep -q 'Address already in use' apps/shop/agent.log");
+    shell("/", "pkill -P %d; kill %d", other, other);
+    waitpid(other, NULL, 0);
+    shell("/",
+        "for i in $(seq 100); do [ \"$(curl -s -o /dev/null -w '%%{http_code}' http://%s/)\" = 503 "
+        "] "
+        "&& exit; sleep 0.1; done; exit 1",
+        shop->listen);
+}
+
 TEST_MAIN(in_shop(secrets_from_a_pipe_are_not_waited_for),
     in_shop(on_a_full_disk_nothing_is_lost_and_the_agent_is_there),
     in_shop(a_state_that_cannot_be_is_refused_and_left_alone),
-    in_shop(what_is_taken_down_is_not_set_up_again))
+    in_shop(what_is_taken_down_is_not_set_up_again),
+    in_shop(an_address_that_is_free_again_is_taken))
