@@ -35,6 +35,7 @@ int app_call(struct cli *cli, const char *op, const char *app, struct value *job
         .grace_ms = ABORT_GRACE_MS,
         .output = &output,
         .mask = &mask,
+        .app = app,
         .heeds = drives,
     };
     signal(SIGPIPE, SIG_IGN); // what is under way does not depend on who reads of it
