@@ -227,8 +227,7 @@ static int start(struct agent *a, struct error *err)
     vec_each (set, &a->sets)
         vec_each (instance, &(*set)->instances)
             instance_find(*instance);
-    if (agent_round(a, err) < 0)
-        return -1;
+    agent_round_alone(a); // on a full disk one can at least be asked, and tries again
     a->listen_fd = ipc_listen(a->dir, SOCKET_FILE, 0600, err);
     if (a->listen_fd < 0)
         return -1;
