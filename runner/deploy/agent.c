@@ -56,6 +56,8 @@ static int save(struct agent *a, struct error *err)
     a->unsaved = true;
     if (agent_save(a, err) < 0) {
         loop_timer_start(a->loop, &a->saving, clock_monotonic_ms() + SAVE_AGAIN_MS, on_saving, a);
+        if (err)
+            err->retryable = true; // a full disk does not stay full
         return error_wrap(err, "the state of %s could not be saved, so nothing was done", a->app);
     }
     a->unsaved = false;
@@ -227,7 +229,7 @@ static int start(struct agent *a, struct error *err)
     vec_each (set, &a->sets)
         vec_each (instance, &(*set)->instances)
             instance_find(*instance);
-    agent_round_alone(a); // on a full disk one can at least be asked, and tries again
+    agent_round_alone(a); // whoever asks is answered on a full disk, too
     a->listen_fd = ipc_listen(a->dir, SOCKET_FILE, 0600, err);
     if (a->listen_fd < 0)
         return -1;

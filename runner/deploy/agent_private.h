@@ -95,7 +95,8 @@ struct agent_proxy {
     struct process process; // pidfd -1: not running
     struct loop_io ended, reported;
     struct loop_timer restart;
-    int failures;
+    int failures;       // in a row
+    int64_t started_ms; // the last time
     struct route route; // as it is on disk
     int64_t generation; // of the directory that it is in
 };
@@ -120,6 +121,7 @@ struct agent {
     struct connection *going_down; // has asked for `down`
     int64_t down_id;
     bool unsaved; // the state on disk is older than ours: nothing is done until it is not
+    char *saved;  // the text of state.json; NULL: not known
     struct loop_timer saving; // when it is tried again
 
     // What is in state.json.
@@ -167,8 +169,9 @@ int rollout_write(
     struct agent *a, const struct target_write *w, const char *run, struct error *err);
 int rollout_finish(struct agent *a, int64_t epoch, const char *run, enum outcome outcome,
     const char *reason, const struct rollout_times *times, struct error *err);
-int rollout_put(struct agent *a, int64_t epoch, const struct value *record, int64_t *ret_revision,
-    struct error *err);
+int rollout_check_put(
+    const struct agent *a, int64_t epoch, const struct value *record, struct error *err);
+void rollout_put(struct agent *a, const struct value *record); // as the next revision
 void rollout_refuse(struct agent *a, const char *commit, const char *reason, int64_t release);
 int rollout_allow(struct agent *a, const char *commit, struct error *err);
 int rollout_request(struct agent *a, const char *what, const char *who, struct error *err);

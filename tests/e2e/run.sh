@@ -427,6 +427,23 @@ test_doctor_says_what_is_missing_and_what_to_do() {
     contains 'davit-image is missing' 'install davit whole'
 }
 
+test_an_image_is_a_stages_root_and_one_without_a_shell_is_told() {
+    cp /bin/busybox busybox
+    printf 'FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/ls\nENV FROM_IMAGE=yes\n' >Dockerfile
+    expect 0 davit build -t localhost:1/shell:1 .
+    printf 'FROM scratch\nCOPY busybox /x\n' >Dockerfile
+    expect 0 davit build -t localhost:1/none:1 .
+    cat >.davit.yaml <<'END'
+name: image
+stages:
+  a: {image: "localhost:1/shell:1", run: "echo \"$FROM_IMAGE $CI_JOB_NAME\"; ls /; echo x >out; ! echo x >/y", artifacts: [out]}
+  b: {image: "localhost:1/none:1", run: "echo never"}
+END
+    expect 1 davit run
+    contains 'a | yes a' 'a | workspace' 'a | bin' 'neither bash nor sh in the image localhost:1/none:1'
+    lacks 'a | usr'
+}
+
 test_usage_mistakes_exit_2_with_a_hint() {
     expect 2 davit rnu
     contains 'did you mean "run"?'
