@@ -306,9 +306,29 @@ static void a_secret_that_an_instance_prints_goes_no_further(void **state)
     assert_string_equal(found, "apps/shop/secrets/1.json");
 }
 
+static void connections_without_end_leave_descriptors_for_instances(void **state)
+{
+    struct shop *shop = *state;
+    struct ipc_peer peer;
+    int held[300];
+    AUTO(rpc) struct rpc *rpc = meet(shop);
+    check_ok(ipc_peer(rpc_fd(rpc), &peer, &err));
+    AUTO_FD int app = dir_open(shop->state.dir, "apps/shop", NULL);
+    for (size_t i = 0; i < ARRAY_LEN(held); i++)
+        held[i] = ipc_connect(app, "agent.sock", NULL);
+    check_ok(call(rpc, "observe", NULL, -1, NULL, &err));
+    AUTO_FREE char *count = shell_output("/", "ls /proc/%d/fd | wc -l", peer.pid);
+    assert_true(strtol(count, NULL, 10) < 300);
+    for (size_t i = 0; i < ARRAY_LEN(held); i++)
+        fd_close(held[i]);
+    AUTO(rpc) struct rpc *other = meet(shop);
+    check_ok(call(other, "observe", NULL, -1, NULL, &err));
+}
+
 TEST_MAIN(in_shop(secrets_from_a_pipe_are_not_waited_for),
     in_shop(on_a_full_disk_nothing_is_lost_and_the_agent_is_there),
     in_shop(a_state_that_cannot_be_is_refused_and_left_alone),
     in_shop(what_is_taken_down_is_not_set_up_again),
     in_shop(an_address_that_is_free_again_is_taken),
-    in_shop(a_secret_that_an_instance_prints_goes_no_further))
+    in_shop(a_secret_that_an_instance_prints_goes_no_further),
+    in_shop(connections_without_end_leave_descriptors_for_instances))
