@@ -195,6 +195,18 @@ static void a_state_that_cannot_be_is_refused_and_left_alone(void **state)
     check_ok(file_replace(shop->state.dir, "apps/shop/state.json", 0600, good, strlen(good), &err));
 }
 
+static void act(struct rpc *rpc, int64_t epoch, int number, struct step step)
+{
+    struct position position = {.phase = PHASE_FORWARD, .step = number};
+    struct value *params = of_epoch(epoch);
+    value_set_str(params, "run", "1");
+    value_set_int(params, "seen_turns", 0);
+    value_set_int(params, "seen_step", number - 1);
+    value_set(params, "position", position_to_value(&position));
+    value_set(params, "step", step_to_value(&step));
+    check_ok(call(rpc, "write", params, -1, NULL, &err));
+}
+
 // Its first release, with two instances that run `script` and have the secret TOKEN.
 static void set_up(struct rpc *rpc, const struct shop *shop, int64_t epoch, const char *script)
 {
@@ -213,15 +225,7 @@ static void set_up(struct rpc *rpc, const struct shop *shop, int64_t epoch, cons
     params = of_epoch(epoch);
     value_set(params, "rollout", rollout_to_value(&rollout));
     check_ok(call(rpc, "begin", params, -1, NULL, &err));
-    struct position position = {.phase = PHASE_FORWARD, .step = 1};
-    struct step step = {.kind = STEP_SCALE, .set = SET_NEW, .count = 2};
-    params = of_epoch(epoch);
-    value_set_str(params, "run", "1");
-    value_set_int(params, "seen_turns", 0);
-    value_set_int(params, "seen_step", 0);
-    value_set(params, "position", position_to_value(&position));
-    value_set(params, "step", step_to_value(&step));
-    check_ok(call(rpc, "write", params, -1, NULL, &err));
+    act(rpc, epoch, 1, (struct step){.kind = STEP_SCALE, .set = SET_NEW, .count = 2});
 }
 
 static void what_is_taken_down_is_not_set_up_again(void **state)
@@ -325,10 +329,25 @@ static void connections_without_end_leave_descriptors_for_instances(void **state
     check_ok(call(other, "observe", NULL, -1, NULL, &err));
 }
 
+static void a_header_of_twenty_kilobytes_comes_through(void **state)
+{
+    struct shop *shop = *state;
+    AUTO(rpc) struct rpc *rpc = meet(shop);
+    int64_t epoch = claim(rpc);
+    set_up(rpc, shop, epoch,
+        "mkdir /www/cgi-bin; cd /www/cgi-bin; { echo '#!/bin/sh'; echo 'printf \"X-Big: "
+        "%020000d\\n\\nbig\" 0'; } >big; busybox chmod 755 big; exec busybox httpd -f -p "
+        "127.0.0.1:$PORT -h /www");
+    act(rpc, epoch, 2, (struct step){.kind = STEP_WEIGHT, .set = SET_NEW, .percent = 100});
+    shell("/", "until [ \"$(curl -s http://%s/ping)\" = pong ]; do sleep 0.02; done", shop->listen);
+    shop_check(shop, "/cgi-bin/big", "big");
+}
+
 TEST_MAIN(in_shop(secrets_from_a_pipe_are_not_waited_for),
     in_shop(on_a_full_disk_nothing_is_lost_and_the_agent_is_there),
     in_shop(a_state_that_cannot_be_is_refused_and_left_alone),
     in_shop(what_is_taken_down_is_not_set_up_again),
     in_shop(an_address_that_is_free_again_is_taken),
     in_shop(a_secret_that_an_instance_prints_goes_no_further),
-    in_shop(connections_without_end_leave_descriptors_for_instances))
+    in_shop(connections_without_end_leave_descriptors_for_instances),
+    in_shop(a_header_of_twenty_kilobytes_comes_through))
