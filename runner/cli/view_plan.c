@@ -4,7 +4,7 @@
 #include "cli/view.h"
 #include "engine/cache.h"
 #include "engine/confine.h"
-#include "engine/mask.h"
+#include "codec/mask.h"
 #include "engine/plan_deploy.h"
 #include "engine/workspace.h"
 #include "sandbox/plan.h"
@@ -92,7 +92,7 @@ static const char *const helpers[] = {
         "              each instance: as a stage, its root the image, with the host's network",
 };
 
-// A value that a log would show: see engine/mask.h.
+// A value that a log would show: see codec/mask.h.
 static bool shows(const struct env_value *value)
 {
     return value->secret && strlen(value->value) < MASK_LENGTH_MIN;

@@ -23,6 +23,7 @@
 #define READY_FD      4
 #define LOG_MAX       (1 << 20)
 #define SAVE_AGAIN_MS 1000
+#define PEERS_MAX     256  // connections at once: descriptors are for instances, too
 #define FIRST_WAIT_MS 5000 // for the agent that was started at the same moment
 
 // --- telling observers ---
@@ -156,6 +157,10 @@ static void on_accept(struct loop_io *io, uint32_t events)
         return;
     if (check_peer(fd, &err) < 0) {
         log_warning("%s", err.message);
+        return;
+    }
+    if (a->connections.length == PEERS_MAX) {
+        log_warning("%d connections are open already: one more was closed", PEERS_MAX);
         return;
     }
     struct connection *c = mem_alloc(sizeof *c);

@@ -380,6 +380,7 @@ static int do_logs(struct call *c, struct error *err)
         return -1;
     old_logs(c->agent, release, &text);
     live_logs(c->agent, release, &text);
+    agent_hide_secrets(c->agent, release, &text);
     size_t skipped = text.length > STR_TEXT_MAX ? text.length - STR_TEXT_MAX : 0;
     return reply_text(text.data + skipped, text.length - skipped, &c->fd, err);
 }
@@ -401,6 +402,7 @@ static void explain_gone(const struct agent *a, int64_t release, struct str *out
     AUTO(str) struct str text;
     str_init(&text, LOGS_MAX);
     old_logs(a, release, &text);
+    agent_hide_secrets(a, release, &text);
     size_t from = text.length;
     for (int lines = EXPLAIN_LAST + 1; from && lines; lines -= text.data[from - 1] == '\n')
         from--;

@@ -7,6 +7,7 @@
 //   agent_rollout.c   what a write does to the state: fencing, acts, the end of a rollout
 //   agent_sets.c      counts: who is to be started and who is to leave; what observers see
 //   agent_state.c     state.json
+//   agent_secrets.c   the values of a release's secrets, and how they are hidden
 //   agent_instance.c  one instance: start, find again, drain, end, restart
 //   agent_health.c    whether an instance is ready
 //   agent_proxy.c     nginx, and where its traffic goes
@@ -159,9 +160,15 @@ struct value *agent_release(
     const struct agent *a, int64_t revision); // lent; NULL when there is none
 // Of davit-image's store: where it has unpacked a layer.
 char *agent_layer_path(const struct agent *a, const char *digest);
-char *agent_secrets_path(int64_t revision); // below the app's directory
 // What of disk no state needs any more: secrets and logs of forgotten releases.
 void agent_sweep(struct agent *a);
+
+// agent_secrets.c
+char *agent_secrets_path(int64_t revision); // below the app's directory
+// A map; NULL when they cannot be read.
+struct value *agent_secrets(const struct agent *a, int64_t revision, struct error *err);
+// Of what its instances have printed: each value becomes "***" (codec/mask.h).
+void agent_hide_secrets(const struct agent *a, int64_t revision, struct str *text);
 
 // agent_rollout.c: they change the state in memory only.
 int rollout_begin(struct agent *a, int64_t epoch, const struct rollout *r, struct error *err);

@@ -76,11 +76,6 @@ char *agent_layer_path(const struct agent *a, const char *digest)
     return mem_printf("%s/images/layers/%s", a->state_path, digest + strlen("sha256:"));
 }
 
-char *agent_secrets_path(int64_t revision)
-{
-    return mem_printf("secrets/%lld.json", (long long)revision);
-}
-
 // --- writing ---
 
 static struct value *set_to_value(const struct agent_set *set)

@@ -465,4 +465,40 @@ test_output_that_cannot_be_written_is_an_error_and_a_reader_that_has_gone_is_non
     expect 0 bash -o pipefail -c "davit run | true"
 }
 
+# sandbox_of PROGRAM WORKER: the pid of the init of its sandbox.
+sandbox_of() {
+    local pid init
+    for pid in $(pgrep -f "^$1\$"); do
+        init=$(ps -o ppid= -p "$pid" | tr -d ' ')
+        [[ -n $init && $(ps -o ppid= -p "$init" | tr -d ' ') == "$2" ]] || continue
+        echo "$init"
+        return
+    done
+    return 1
+}
+
+test_a_deploy_whose_role_is_killed_with_its_sandbox_goes_on() {
+    cp /bin/busybox busybox
+    echo pong >ping
+    # shellcheck disable=SC2016 # the instance's own
+    printf 'FROM scratch\nCOPY busybox /bin/busybox\nCOPY ping /www/ping\nENTRYPOINT ["/bin/busybox", "sh", "-c"]\nCMD ["%s"]\n' \
+        '/bin/busybox sleep 2; exec /bin/busybox httpd -f -p 127.0.0.1:$PORT -h /www' >Dockerfile
+    cat >.davit.yaml <<'EOF'
+name: goes-on
+stages:
+  image: {build: {}}
+  deploy: {deploy: {app: goes-on, image: image, instances: 1, listen: 127.0.0.1:18097, ports: {PORT: http}, healthcheck: /ping, grace: 1s}}
+EOF
+    davit run >log 2>&1 &
+    local pid=$! init status=0
+    until_true 30 grep -q 'step 2 of' log
+    init=$(sandbox_of davit-deploy "$pid")
+    kill -KILL "$init"
+    wait "$pid" || status=$?
+    davit down goes-on
+    output=$(cat log)
+    ((status == 0)) || fail "exit $status: $output"
+    contains 'it goes on from where it was' 'release 1 is live'
+}
+
 run_tests "$@"

@@ -20,6 +20,7 @@
 #include "support/shop.h"
 
 #define WAIT_MS 15000
+#define TOKEN   "hush-hush-hush"
 
 static struct rpc *meet(const struct shop *shop)
 {
@@ -194,30 +195,37 @@ static void a_state_that_cannot_be_is_refused_and_left_alone(void **state)
     check_ok(file_replace(shop->state.dir, "apps/shop/state.json", 0600, good, strlen(good), &err));
 }
 
-// Its first release, with two instances that run `script`.
+static void act(struct rpc *rpc, int64_t epoch, int number, struct step step)
+{
+    struct position position = {.phase = PHASE_FORWARD, .step = number};
+    struct value *params = of_epoch(epoch);
+    value_set_str(params, "run", "1");
+    value_set_int(params, "seen_turns", 0);
+    value_set_int(params, "seen_step", number - 1);
+    value_set(params, "position", position_to_value(&position));
+    value_set(params, "step", step_to_value(&step));
+    check_ok(call(rpc, "write", params, -1, NULL, &err));
+}
+
+// Its first release, with two instances that run `script` and have the secret TOKEN.
 static void set_up(struct rpc *rpc, const struct shop *shop, int64_t epoch, const char *script)
 {
+    static const char secrets[] = "{\"TOKEN\": \"" TOKEN "\"}";
+    AUTO_FD int file = fd_memory("secrets", secrets, strlen(secrets), NULL);
     AUTO(release) struct release r = {0};
+    strv_push(&r.secrets, "TOKEN");
     make_release(shop, script, &r);
     r.grace_ms = 3000;
     struct value *params = of_epoch(epoch);
     value_set(params, "record", release_to_value(&r));
-    check_ok(call(rpc, "put", params, -1, NULL, &err));
+    check_ok(call(rpc, "put", params, file, NULL, &err));
     r.revision = 1;
     struct rollout rollout;
     check_ok(spec_rollout(&r, NULL, false, &(struct target_caps){0}, &rollout, &err));
     params = of_epoch(epoch);
     value_set(params, "rollout", rollout_to_value(&rollout));
     check_ok(call(rpc, "begin", params, -1, NULL, &err));
-    struct position position = {.phase = PHASE_FORWARD, .step = 1};
-    struct step step = {.kind = STEP_SCALE, .set = SET_NEW, .count = 2};
-    params = of_epoch(epoch);
-    value_set_str(params, "run", "1");
-    value_set_int(params, "seen_turns", 0);
-    value_set_int(params, "seen_step", 0);
-    value_set(params, "position", position_to_value(&position));
-    value_set(params, "step", step_to_value(&step));
-    check_ok(call(rpc, "write", params, -1, NULL, &err));
+    act(rpc, epoch, 1, (struct step){.kind = STEP_SCALE, .set = SET_NEW, .count = 2});
 }
 
 static void what_is_taken_down_is_not_set_up_again(void **state)
@@ -268,8 +276,78 @@ static void an_address_that_is_free_again_is_taken(void **state)
         shop->listen);
 }
 
+static struct value *of_first(void)
+{
+    struct value *params = value_map();
+    value_set_int(params, "release", 1);
+    return params;
+}
+
+static void a_secret_that_an_instance_prints_goes_no_further(void **state)
+{
+    struct shop *shop = *state;
+    AUTO(rpc) struct rpc *rpc = meet(shop);
+    int64_t epoch = claim(rpc);
+    set_up(rpc, shop, epoch, "echo \"no database at $TOKEN\" >&2; exit 3");
+    shell(shop->state.path,
+        "until grep -q 'before it was ready' apps/shop/agent.log; do sleep 0.02; done");
+    AUTO(value) struct value *seen = NULL, *explained = NULL;
+    AUTO(ipc_fds) struct ipc_fds logs = {0};
+    check_ok(call(rpc, "observe", NULL, -1, &seen, &err));
+    check_ok(call(rpc, "explain", of_first(), -1, &explained, &err));
+    check_ok(rpc_call(rpc, "logs", of_first(), NULL, 0, WAIT_MS, NULL, &logs, &err));
+    AUTO_FREE char *observed = value_print(seen);
+    AUTO(str) struct str printed;
+    str_init(&printed, STR_TEXT_MAX);
+    check_ok(fd_read_all(logs.fd[0], &printed, &err));
+    const char *const told[] = {observed, value_get_str(explained, "text"), printed.data};
+    for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+        assert_non_null(strstr(told[i], "no database at ***"));
+        assert_null(strstr(told[i], TOKEN));
+    }
+    AUTO_FREE char *found = shell_output(
+        shop->state.path, "grep -l " TOKEN " apps/shop/* apps/shop/secrets/* 2>/dev/null || :");
+    assert_string_equal(found, "apps/shop/secrets/1.json");
+}
+
+static void connections_without_end_leave_descriptors_for_instances(void **state)
+{
+    struct shop *shop = *state;
+    struct ipc_peer peer;
+    int held[300];
+    AUTO(rpc) struct rpc *rpc = meet(shop);
+    check_ok(ipc_peer(rpc_fd(rpc), &peer, &err));
+    AUTO_FD int app = dir_open(shop->state.dir, "apps/shop", NULL);
+    for (size_t i = 0; i < ARRAY_LEN(held); i++)
+        held[i] = ipc_connect(app, "agent.sock", NULL);
+    check_ok(call(rpc, "observe", NULL, -1, NULL, &err));
+    AUTO_FREE char *count = shell_output("/", "ls /proc/%d/fd | wc -l", peer.pid);
+    assert_true(strtol(count, NULL, 10) < 300);
+    for (size_t i = 0; i < ARRAY_LEN(held); i++)
+        fd_close(held[i]);
+    AUTO(rpc) struct rpc *other = meet(shop);
+    check_ok(call(other, "observe", NULL, -1, NULL, &err));
+}
+
+static void a_header_of_twenty_kilobytes_comes_through(void **state)
+{
+    struct shop *shop = *state;
+    AUTO(rpc) struct rpc *rpc = meet(shop);
+    int64_t epoch = claim(rpc);
+    set_up(rpc, shop, epoch,
+        "mkdir /www/cgi-bin; cd /www/cgi-bin; { echo '#!/bin/sh'; echo 'printf \"X-Big: "
+        "%020000d\\n\\nbig\" 0'; } >big; busybox chmod 755 big; exec busybox httpd -f -p "
+        "127.0.0.1:$PORT -h /www");
+    act(rpc, epoch, 2, (struct step){.kind = STEP_WEIGHT, .set = SET_NEW, .percent = 100});
+    shell("/", "until [ \"$(curl -s http://%s/ping)\" = pong ]; do sleep 0.02; done", shop->listen);
+    shop_check(shop, "/cgi-bin/big", "big");
+}
+
 TEST_MAIN(in_shop(secrets_from_a_pipe_are_not_waited_for),
     in_shop(on_a_full_disk_nothing_is_lost_and_the_agent_is_there),
     in_shop(a_state_that_cannot_be_is_refused_and_left_alone),
     in_shop(what_is_taken_down_is_not_set_up_again),
-    in_shop(an_address_that_is_free_again_is_taken))
+    in_shop(an_address_that_is_free_again_is_taken),
+    in_shop(a_secret_that_an_instance_prints_goes_no_further),
+    in_shop(connections_without_end_leave_descriptors_for_instances),
+    in_shop(a_header_of_twenty_kilobytes_comes_through))
