@@ -401,6 +401,7 @@ END
     expect 0 davit build --state "$here/other" .
     contains "$digest"
     [[ $(stat -c %a "$here/other") == 711 ]] || fail "$(stat "$here/other")"
+    [[ $(stat -c %a "$DAVIT_STATE/davit.db") == 600 ]] || fail "$(stat "$DAVIT_STATE/davit.db")"
 }
 
 test_an_interrupted_build_leaves_nobody_and_exits_130() {
