@@ -253,7 +253,7 @@ struct rpc *rpc_serve(struct loop *loop, int fd, const struct rpc_method *method
 
 // Waits for the answer to `id`, keeping the notices that come before it.
 static int await_reply(struct rpc *rpc, int64_t id, int timeout_ms, struct value **ret,
-    struct ipc_fds *ret_fds, struct error *err)
+    struct ipc_fds *ret_fds, bool *ret_answered, struct error *err)
 {
     int64_t deadline = clock_monotonic_ms() + timeout_ms;
     for (;;) {
@@ -272,6 +272,7 @@ static int await_reply(struct rpc *rpc, int64_t id, int timeout_ms, struct value
             continue; // of a call that timed out
         const struct value *failure = value_get(message, "error");
         if (failure) {
+            *ret_answered = true; // what it says is meant for people as it is
             error_from_value(failure, err);
             return -1;
         }
@@ -292,9 +293,10 @@ int rpc_call(struct rpc *rpc, const char *op, struct value *params, const int *f
     int64_t id = ++rpc->last_id;
     value_set_str(message, "op", op);
     value_set_int(message, "id", id);
+    bool answered = false;
     if (send_value(rpc, message, fds, fd_count, err) < 0 ||
-        await_reply(rpc, id, timeout_ms, ret, ret_fds, err) < 0)
-        return error_wrap(err, "%s", op);
+        await_reply(rpc, id, timeout_ms, ret, ret_fds, &answered, err) < 0)
+        return answered ? -1 : error_wrap(err, "%s", op);
     return 0;
 }
 
