@@ -51,6 +51,23 @@ test_a_linked_worktree_and_a_submodule_know_their_commit() {
     contains '.git: /nowhere: No such file'
 }
 
+test_logs_are_shown_in_the_order_of_the_stages() {
+    cat >.davit.yaml <<'END'
+name: order
+stages:
+  z: {run: echo first}
+  a: {run: echo then}
+END
+    expect 0 davit run
+    expect 0 davit logs 1
+    [[ $output == *first*then* ]] || fail "$output"
+    expect 0 davit logs 1 -o json
+    [[ $(jq -r '[.[].stage] | unique_by(.) | length' <<<"$output") == 2 ]] || fail "$output"
+    [[ $(jq -r '.[] | select(.stage == "a") | .line' <<<"$output") == *then ]] || fail "$output"
+    expect 0 davit run -o json
+    [[ $(jq .duration_ms <<<"$output") -ge 0 ]] || fail "$output"
+}
+
 test_a_failure_names_its_stage_and_skips_what_needs_it() {
     cat >.davit.yaml <<'EOF'
 name: fails
