@@ -96,8 +96,11 @@ static int build(struct cli *cli, void *arg, struct error *err)
     struct build_command *command = arg;
     char directory[PATH_MAX];
     const char *given = cli->args.length ? cli->args.items[0] : ".";
-    if (!realpath(given, directory))
-        return error_errno(err, "%s", given);
+    if (!realpath(given, directory)) {
+        error_errno(err, "%s", given);
+        err->kind = ERR_USAGE;
+        return -1;
+    }
     struct value *job = value_map();
     const char *network = command->network ? command->network : "none";
     value_set_str(job, "op", "build");
