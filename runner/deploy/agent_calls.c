@@ -2,6 +2,7 @@
 // user.
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -137,6 +138,16 @@ static int do_begin(struct call *c, struct error *err)
 }
 CALL(begin)
 
+// A gate has seen what an instance answered, which may be a secret of its.
+static void hide_in_reason(const struct agent *a, char *reason, size_t size)
+{
+    AUTO(str) struct str text;
+    str_init(&text, size);
+    str_puts(&text, reason);
+    agent_hide_secrets(a, a->rollout.to, &text);
+    snprintf(reason, size, "%s", text.data);
+}
+
 static int do_write(struct call *c, struct error *err)
 {
     struct target_write w = {0};
@@ -152,6 +163,7 @@ static int do_write(struct call *c, struct error *err)
         position_from_value(value_get(c->params, "position"), &w.position, err) < 0 ||
         (act && step_from_value(act, &step, err) < 0))
         return -1;
+    hide_in_reason(c->agent, w.position.reason, sizeof w.position.reason);
     w.seen_turns = (int)turns;
     w.seen_step = (int)at;
     w.step = act ? &step : NULL;
@@ -172,8 +184,12 @@ static int do_finish(struct call *c, struct error *err)
         value_need_str(c->params, "outcome", &name, err) < 0 ||
         value_need_str(c->params, "reason", &reason, err) < 0 ||
         outcome_from_name(name, "finish", &outcome, err) < 0 ||
-        times_from_value(value_get(c->params, "times"), &times, err) < 0 ||
-        rollout_finish(c->agent, epoch, run, outcome, reason, &times, err) < 0)
+        times_from_value(value_get(c->params, "times"), &times, err) < 0)
+        return -1;
+    char shown[sizeof c->agent->position.reason];
+    snprintf(shown, sizeof shown, "%s", reason);
+    hide_in_reason(c->agent, shown, sizeof shown);
+    if (rollout_finish(c->agent, epoch, run, outcome, shown, &times, err) < 0)
         return -1;
     return agent_round(c->agent, err);
 }
