@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -12,18 +13,19 @@
 #include "os/file.h"
 #include "sandbox/spawn.h"
 
+#define NO_LIBRARY 127 // exit code of ld.so(8)
+
 enum finding { FINE, REDUCED, MISSING };
 
 struct check {
     const char *what;
     // Fills text (what was seen) and, unless FINE, advice.
-    enum finding (*look)(const struct sandbox_host *host, struct str *text, const char **advice);
+    enum finding (*look)(struct launcher *launcher, struct str *text, const char **advice);
 };
 
-static enum finding look_kernel(
-    const struct sandbox_host *host, struct str *text, const char **advice)
+static enum finding look_kernel(struct launcher *launcher, struct str *text, const char **advice)
 {
-    (void)host;
+    (void)launcher;
     struct utsname name;
     int major = 0, minor = 0;
     uname(&name);
@@ -33,18 +35,16 @@ static enum finding look_kernel(
     return major > 5 || (major == 5 && minor >= 19) ? FINE : MISSING;
 }
 
-static enum finding look_user(
-    const struct sandbox_host *host, struct str *text, const char **advice)
+static enum finding look_user(struct launcher *launcher, struct str *text, const char **advice)
 {
-    str_printf(text, "user %u", host->uid);
+    str_printf(text, "user %u", launcher->host.uid);
     *advice = "images, `image:` as a stage's root, egress, limits by cgroup and local deploys need "
               "root (yet)";
-    return host->privileged ? FINE : REDUCED;
+    return launcher->host.privileged ? FINE : REDUCED;
 }
 
 // The proof of the pudding: a sandbox.
-static enum finding look_sandbox(
-    const struct sandbox_host *host, struct str *text, const char **advice)
+static enum finding look_sandbox(struct launcher *launcher, struct str *text, const char **advice)
 {
     AUTO(strv) struct strv argv = {0};
     strv_push(&argv, "true");
@@ -54,7 +54,8 @@ static enum finding look_sandbox(
     int status;
     *advice = "user namespaces must be allowed (user.max_user_namespaces, "
               "kernel.unprivileged_userns_clone)";
-    if (sandbox_spawn(&spec, host, &child, &err) < 0 || sandbox_wait(&child, &status, &err) < 0) {
+    if (sandbox_spawn(&spec, &launcher->host, &child, &err) < 0 ||
+        sandbox_wait(&child, &status, &err) < 0) {
         str_puts(text, err.message);
         return MISSING;
     }
@@ -62,21 +63,69 @@ static enum finding look_sandbox(
     return status == 0 ? FINE : MISSING;
 }
 
-static enum finding look_cgroup(
-    const struct sandbox_host *host, struct str *text, const char **advice)
+static enum finding look_cgroup(struct launcher *launcher, struct str *text, const char **advice)
 {
     *advice =
         "stages are ended through their PID namespace; limits that a stage declares need cgroups";
-    if (!host->cgroup) {
+    if (!launcher->host.cgroup) {
         str_puts(text, "no cgroup v2");
         return REDUCED;
     }
-    str_printf(text, "v2 at %s with", host->cgroup);
-    strv_each (name, &host->controllers)
+    str_printf(text, "v2 at %s with", launcher->host.cgroup);
+    strv_each (name, &launcher->host.controllers)
         str_printf(text, " %s", *name);
     *advice =
         "declared memory, process and CPU limits use cgroup v1: each costs up to 10 ms a stage";
-    return strv_has(&host->controllers, "memory") ? FINE : REDUCED;
+    return strv_has(&launcher->host.controllers, "memory") ? FINE : REDUCED;
+}
+
+// Each is started without a socket, of which it complains: by then its libraries were found.
+static bool starts(struct launcher *launcher, enum program program, struct error *err)
+{
+    AUTO(strv) struct strv argv = {0};
+    strv_push(&argv, program_name(program));
+    struct sandbox_spec spec = {.name = "doctor",
+        .exec_fd = launcher_program(launcher, program, err),
+        .argv = strv_argv(&argv)};
+    struct sandbox_child child;
+    int status;
+    if (spec.exec_fd < 0 || sandbox_spawn(&spec, &launcher->host, &child, err) < 0 ||
+        sandbox_wait(&child, &status, err) < 0)
+        return false;
+    if (WIFEXITED(status) && WEXITSTATUS(status) != NO_LIBRARY)
+        return true;
+    error_set(
+        err, ERR_CONFIG, "%s does not start: are its libraries installed?", program_name(program));
+    return false;
+}
+
+static enum finding look_git(struct launcher *launcher, struct str *text, const char **advice)
+{
+    struct error err = {0};
+    *advice =
+        "repositories are read by davit-git: install davit whole, and the package libgit2-1.5";
+    if (!starts(launcher, PROGRAM_GIT, &err)) {
+        str_puts(text, err.message);
+        return MISSING;
+    }
+    str_puts(text, "davit-git, with libgit2; git itself is not needed");
+    return FINE;
+}
+
+static enum finding look_helpers(struct launcher *launcher, struct str *text, const char **advice)
+{
+    static const enum program programs[] = {PROGRAM_IMAGE, PROGRAM_DEPLOY, PROGRAM_AGENT};
+    struct error err = {0};
+    *advice = "images and deploys need them: install davit whole, with its libraries";
+    for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+        if (!starts(launcher, programs[i], &err)) {
+            str_clear(text);
+            str_puts(text, err.message);
+            return MISSING;
+        }
+        str_printf(text, "%s%s", i ? ", " : "", program_name(programs[i]));
+    }
+    return FINE;
 }
 
 static enum finding look_program(const char *const *paths, struct str *text)
@@ -90,20 +139,18 @@ static enum finding look_program(const char *const *paths, struct str *text)
     return REDUCED;
 }
 
-static enum finding look_nginx(
-    const struct sandbox_host *host, struct str *text, const char **advice)
+static enum finding look_nginx(struct launcher *launcher, struct str *text, const char **advice)
 {
     static const char *const paths[] = {"/usr/sbin/nginx", "/usr/local/sbin/nginx", NULL};
-    (void)host;
+    (void)launcher;
     *advice = "target `local` needs nginx: apt install nginx-light";
     return look_program(paths, text);
 }
 
-static enum finding look_egress(
-    const struct sandbox_host *host, struct str *text, const char **advice)
+static enum finding look_egress(struct launcher *launcher, struct str *text, const char **advice)
 {
     static const char *const paths[] = {"/usr/bin/slirp4netns", NULL};
-    (void)host;
+    (void)launcher;
     *advice = "`network: egress` needs it: apt install slirp4netns";
     enum finding found = look_program(paths, text);
     if (found == FINE && access("/dev/net/tun", R_OK | W_OK) < 0) {
@@ -132,9 +179,9 @@ static bool overlaps(const char *file)
     return false;
 }
 
-static enum finding look_ids(const struct sandbox_host *host, struct str *text, const char **advice)
+static enum finding look_ids(struct launcher *launcher, struct str *text, const char **advice)
 {
-    (void)host;
+    (void)launcher;
     str_printf(text, "%u-%u", SANDBOX_ID_BASE, SANDBOX_ID_BASE + SANDBOX_ID_COUNT - 1);
     *advice = "/etc/subuid or /etc/subgid give these ids to an account: move its range";
     return overlaps("/etc/subuid") || overlaps("/etc/subgid") ? MISSING : FINE;
@@ -146,6 +193,8 @@ static const struct check checks[] = {
     {"sandbox", look_sandbox},
     {"ids of sandboxes", look_ids},
     {"cgroups", look_cgroup},
+    {"git", look_git},
+    {"helpers", look_helpers},
     {"egress", look_egress},
     {"nginx", look_nginx},
 };
@@ -166,7 +215,7 @@ static int run(struct cli *cli, void *arg, struct error *err)
         AUTO(str) struct str text;
         const char *advice = NULL;
         str_init(&text, 4096);
-        enum finding found = checks[i].look(&context.launcher.host, &text, &advice);
+        enum finding found = checks[i].look(&context.launcher, &text, &advice);
         missing |= found == MISSING;
         str_printf(&page, "%s%-8s%s %-17s %s\n", cli->out.color ? tints[found] : "", words[found],
             cli->out.color ? OUT_RESET : "", checks[i].what, text.data);

@@ -33,13 +33,11 @@ static int image_call(struct cli *cli, struct value *job, const char *directory,
     };
     value_set_str(owned, "store", IMAGES);
     value_set_str(owned, "context", CONTEXT);
-    AUTO_FREE char *cgroup = mem_printf("image-%d", getpid());
     output_init(&output, &mask, -1, cli->out.json ? STDERR_FILENO : STDOUT_FILENO, "image", 0,
         cli->out.color, 0);
     struct role_spec spec = {
         .program = PROGRAM_IMAGE,
         .name = "image",
-        .cgroup = cgroup,
         .job = value_share(owned),
         .mounts = mounts,
         .mount_count = directory ? 2 : 1,

@@ -1,11 +1,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "cli/context.h"
 #include "cli/view.h"
+#include "engine/secrets.h"
 #include "os/file.h"
 #include "serve/serve.h"
 
@@ -30,6 +32,23 @@ static int read_config(
     return 0;
 }
 
+// What is wrong with a secret's file is better said now than by the first run that wants it.
+static void check_secrets(const struct serve_config *config)
+{
+    struct value_cursor cursor = {.map = config->secrets};
+    const char *name;
+    struct value *path;
+    while (config->secrets && value_next(&cursor, &name, &path)) {
+        AUTO(strv) struct strv wanted = {0}, names = {0}, values = {0};
+        struct error err = {0};
+        strv_push(&wanted, name);
+        if (secrets_read(config->secrets, &wanted, &names, &values, &err) < 0)
+            log_warning("%s", err.message);
+        strv_each (value, &values)
+            explicit_bzero(*value, strlen(*value));
+    }
+}
+
 static int serve(struct cli *cli, const struct serve_config *config, struct error *err)
 {
     AUTO(cli_context) struct cli_context context = {0};
@@ -51,6 +70,8 @@ static int run(struct cli *cli, void *arg, struct error *err)
     signal(SIGPIPE, SIG_IGN);
     const char *path = cli->args.length ? cli->args.items[0] : DEFAULT_FILE;
     int status = read_config(path, &source, &config, err);
+    if (status == 0)
+        check_secrets(&config);
     if (status == 0)
         status = serve(cli, &config, err);
     serve_config_done(&config);

@@ -9,7 +9,9 @@
 #include "os/clock.h"
 #include "os/fd.h"
 
-#define SECRETS_MAX ((size_t)4 << 20)
+#define SECRETS_MAX   ((size_t)4 << 20)
+#define DYING_MS      2000
+#define DYING_LOOK_MS 50
 
 static const char *text_of(const struct session *s, const char *key)
 {
@@ -156,13 +158,29 @@ static bool is_own(const struct session *s)
     return s->seen.rollout.to && strcmp(s->seen.rollout.run, text_of(s, "run")) == 0;
 }
 
+// A runner that was killed a moment ago may still seem to hold the app: its sandbox dies after it,
+// and the daemon asks at once. One that lives is still there when the time is over.
+static int claim_from_the_dead(struct session *s, const char *run, struct error *err)
+{
+    struct target *t = s->target;
+    int64_t end = t->ops->now(t) + DYING_MS;
+    while (session_claim(s, run, false, err) < 0) {
+        int64_t now = t->ops->now(t);
+        if (err->kind != ERR_CONFLICT || now >= end)
+            return -1;
+        if (t->ops->wait(t, now + DYING_LOOK_MS, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int session_resume(
     struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err)
 {
     AUTO_FREE char *id = mem_printf("resume-%" PRId64, clock_unix_ms());
     bool deploys = value_get(s->job, "spec") != NULL;
     AUTO(driven) struct driven d = {0};
-    if (session_claim(s, deploys ? text_of(s, "run") : id, false, err) < 0 ||
+    if (claim_from_the_dead(s, deploys ? text_of(s, "run") : id, err) < 0 ||
         session_look(s, err) < 0)
         return -1;
     if (deploys && !is_own(s))

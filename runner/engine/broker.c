@@ -93,7 +93,11 @@ static void connect_agent(struct rpc *rpc, int64_t id, struct value *params, str
     struct error err = {0};
     const char *app;
     AUTO_FD int agent = -1;
-    if (value_need_str(params, "app", &app, &err) == 0)
+    if (value_need_str(params, "app", &app, &err) < 0)
+        agent = -1;
+    else if (!text_equal(app, role->spec.app))
+        error_set(&err, ERR_DENIED, "another app's agent may not be asked for here");
+    else
         agent = launcher_connect_agent(
             role->launcher, app, role->spec.new_app ? AGENT_CREATE : AGENT_START, &err);
     if (agent < 0)

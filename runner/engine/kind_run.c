@@ -27,6 +27,16 @@ static void on_output(void *arg, const char *bytes, size_t length)
     output_add(&s->output, bytes, length);
 }
 
+static void fail_to_run(struct stage_run *s, const struct error *why)
+{
+    struct error err = *why;
+    if (err.kind == ERR_NOT_FOUND && s->image)
+        error_set(&err, ERR_NOT_FOUND,
+            "there is neither bash nor sh in the image %s: `run` needs one of them",
+            s->plan->stage->image);
+    stage_fail(s, &err);
+}
+
 static void on_ended(void *arg, const struct child_result *result)
 {
     struct stage_run *s = arg;
@@ -56,7 +66,7 @@ static void on_ended(void *arg, const struct child_result *result)
         stage_end(s, STATUS_CANCELLED, EXIT_CANCELLED, "cancelled");
         return;
     case CHILD_NOT_RUN:
-        stage_fail(s, &result->err);
+        fail_to_run(s, &result->err);
         return;
     case CHILD_LOST:
         stage_end(s, STATUS_ERROR, EXIT_RUNNER, reason.data);

@@ -113,8 +113,10 @@ static int read_pipeline(struct run *run, int directory, bool callers_environmen
     mem_replace(&run->record.pipeline, run->pipeline->name);
     const char *rule;
     run->record.trusted = context_trusted(&run->context, &rule);
-    AUTO(strv) struct strv names = {0}, values = {0};
-    if (secrets_read(run->options.secret_files, &names, &values, err) < 0)
+    AUTO(strv) struct strv wanted = {0}, names = {0}, values = {0};
+    vec_each (stage, &run->pipeline->stages)
+        strv_copy(&wanted, &stage->secrets);
+    if (secrets_read(run->options.secret_files, &wanted, &names, &values, err) < 0)
         return -1;
     struct expander expander = {.context = &run->context, .checkout = -1};
     const struct expr_lookup lookup = expander_lookup(&expander);

@@ -32,6 +32,7 @@ struct role_spec {
     int64_t timeout_ms, grace_ms;
     struct output *output; // its log lines, its stderr, and the output of RUN steps; may be NULL
     struct mask *mask;     // credentials that it is given are added; may be NULL
+    const char *app;       // the one whose agent connect_agent gives; NULL: none
     bool new_app;          // connect_agent may make an app that is not on this host yet
     // role_do(): SIGINT, SIGTERM and SIGHUP cancel it instead of ending us; a second one kills it
     bool heeds;

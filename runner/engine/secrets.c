@@ -28,13 +28,15 @@ static int read_secret(const char *name, const char *path, struct strv *values, 
     return 0;
 }
 
-int secrets_read(
-    const struct value *files, struct strv *names, struct strv *values, struct error *err)
+int secrets_read(const struct value *files, const struct strv *wanted, struct strv *names,
+    struct strv *values, struct error *err)
 {
     struct value_cursor cursor = {.map = files};
     const char *name;
     struct value *path;
     while (files && value_next(&cursor, &name, &path)) {
+        if (wanted && !strv_has(wanted, name))
+            continue;
         if (!value_text(path))
             return error_set(err, ERR_PROTOCOL, "secret %s has no path", name);
         if (read_secret(name, value_text(path), values, err) < 0)

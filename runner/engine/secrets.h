@@ -7,7 +7,8 @@
 
 #define SECRET_MAX ((size_t)64 << 10)
 
-// `files`: {NAME: path}. Values are the files' contents without one trailing newline. Names and
-// values in step.
-int secrets_read(
-    const struct value *files, struct strv *names, struct strv *values, struct error *err);
+// `files`: {NAME: path}. Of these the ones that are wanted (NULL: all) are read: a file that is
+// wrong is nobody's business who does not ask for it. Values are the files' contents without one
+// trailing newline. Names and values in step.
+int secrets_read(const struct value *files, const struct strv *wanted, struct strv *names,
+    struct strv *values, struct error *err);

@@ -251,7 +251,8 @@ static int hide(const struct work *w, const struct sandbox_op *op, struct error 
     AUTO_FD int cover = -1;
     if (S_ISDIR(st.st_mode)) {
         const char *const options[][2] = {{"size", "4096"}, {NULL, NULL}};
-        cover = make_mount("tmpfs", options, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, err);
+        const uint64_t restrict_all = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+        cover = make_mount("tmpfs", options, MOUNT_ATTR_RDONLY | restrict_all, err);
     } else {
         AUTO_FD int null = open_path(w->root, "/dev/null");
         cover = (int)syscall(SYS_open_tree, null, "",

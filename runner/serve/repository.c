@@ -18,6 +18,8 @@
 #define LIST_GRACE_MS   1000
 #define LISTING_MAX     ((size_t)64 << 20)
 #define POLL_MS         30000
+#define RETRY_MS        1000 // after a listing that failed; twice as long each time,
+#define RETRY_MS_MAX    60000
 #define SEEN            "" // a ref of this name says that the repository was looked at before
 
 struct repository {
@@ -29,7 +31,9 @@ struct repository {
     struct role *role; // a listing under way
     int listing_fd;
     bool again;
-    struct loop_timer poll;
+    struct loop_timer poll, retry;
+    int64_t retry_ms; // 0: the last listing was fine
+    char *failure;    // what was said of it
     char *default_branch;
     bool listed; // at least once since we started: from now on a push is an event
 };
@@ -53,7 +57,9 @@ void repository_free(struct repository *r)
         return;
     role_free(r->role);
     loop_timer_stop(&r->poll);
+    loop_timer_stop(&r->retry);
     fd_close(r->listing_fd);
+    free(r->failure);
     free(r->default_branch);
     free(r);
 }
@@ -175,6 +181,24 @@ static int read_listing(struct repository *r, struct ref_list *ret, struct error
     return listing ? ref_list_parse(listing, ret, err) : -1;
 }
 
+static void on_retry(struct loop_timer *timer)
+{
+    repository_look(timer->arg);
+}
+
+// What was pushed is not lost for a listing that failed. The same is not said twice.
+static void look_again_later(struct repository *r, const struct error *why)
+{
+    if (!r->failure || strcmp(r->failure, why->message) != 0)
+        log_warning("%s: %s", r->config->path, why->message);
+    mem_replace(&r->failure, why->message);
+    r->retry_ms = !r->retry_ms                     ? RETRY_MS
+                  : r->retry_ms < RETRY_MS_MAX / 2 ? r->retry_ms * 2
+                                                   : RETRY_MS_MAX;
+    struct loop *loop = r->launcher->loop;
+    loop_timer_start(loop, &r->retry, loop_now(loop) + r->retry_ms, on_retry, r);
+}
+
 static void on_listed(void *arg, const struct role_result *result)
 {
     struct repository *r = arg;
@@ -195,8 +219,13 @@ static void on_listed(void *arg, const struct role_result *result)
             log_info("watching %s: %zu refs", r->config->path, listing.items.length);
         r->listed |= status == 0;
     }
-    if (status < 0)
-        log_warning("%s: %s", r->config->path, err.message);
+    if (status < 0) {
+        look_again_later(r, &err);
+    } else {
+        loop_timer_stop(&r->retry);
+        r->retry_ms = 0;
+        mem_freep(&r->failure);
+    }
     if (r->again) {
         r->again = false;
         repository_look(r);
@@ -242,7 +271,7 @@ void repository_look(struct repository *r)
     }
     if (start_listing(r, &err) < 0) {
         fd_reset(&r->listing_fd);
-        log_warning("%s: %s", r->config->path, err.message);
+        look_again_later(r, &err);
     }
 }
 

@@ -4,9 +4,13 @@
 
 # start_serve: davit serve on $here/app.git in the background; its pid is left in $serve.
 start_serve() { # [MESSAGE to wait for]
-    printf 'repositories:\n  - path: %s\nsecrets: {TOKEN: %s}\n' "$here/app.git" "$here/token" >"$here/server.yaml"
     echo hunter2hunter2 >"$here/token"
     chmod 600 "$here/token"
+    start_serve_with "$here/token" "$@"
+}
+start_serve_with() { # TOKEN-FILE [MESSAGE to wait for]
+    printf 'repositories:\n  - path: %s\nsecrets: {TOKEN: %s}\n' "$here/app.git" "$1" >"$here/server.yaml"
+    shift
     davit serve "$here/server.yaml" 2>>"$here/serve.log" &
     serve=$!
     until_true 20 grep -q "${1:-watching}" "$here/serve.log"
@@ -197,6 +201,14 @@ EOF
     expect 0 davit show 2
     contains 'chmod 600'
     stop_serve
+    # It is said when the daemon starts, and concerns only runs that want it.
+    : >"$here/serve.log"
+    start_serve_with "$here/token"
+    grep -q 'secret TOKEN: .*chmod 600' "$here/serve.log" || fail "$(cat "$here/serve.log")"
+    pipeline true
+    push
+    until_true 20 run_is 3 success
+    stop_serve
 }
 
 test_mistakes_in_a_pushed_pipeline_are_in_the_runs_log() {
@@ -220,6 +232,21 @@ test_pushes_that_the_pipeline_does_not_ask_for_are_skipped() {
     until_true 20 run_is 1 skipped
     push main
     until_true 20 run_is 2 success
+    stop_serve
+}
+
+test_a_push_is_not_lost_for_a_listing_that_failed() {
+    new_repository
+    pipeline 'echo found'
+    start_serve
+    git -C "$here/app.git" config core.repositoryformatversion 1
+    git -C "$here/app.git" config extensions.refstorage reftable
+    cp -r "$here/work/.git/objects/." "$here/app.git/objects"
+    git -C "$here/work" rev-parse HEAD >"$here/app.git/refs/heads/main"
+    until_true 20 grep -q 'reftable' "$here/serve.log"
+    sed -i '/refstorage/d' "$here/app.git/config" # of which no event tells
+    until_true 20 run_is 1 success
+    [[ $(grep -c reftable "$here/serve.log") == 1 ]] || fail "$(cat "$here/serve.log")"
     stop_serve
 }
 

@@ -169,6 +169,25 @@ static void a_command_runs_with_an_empty_environment_and_its_status_comes_back(v
     assert_int_equal(WTERMSIG(killed.status), SIGSEGV);
 }
 
+static void nothing_that_a_stage_sees_raises_rights_or_is_a_device(void **state)
+{
+    AUTO(strv) struct strv lowers = {0};
+    strv_push(&lowers, "/etc");
+    struct sandbox_mount mounts[] = {
+        {.kind = SANDBOX_BIND, .target = "/bind", .source = *state},
+        {.kind = SANDBOX_TMPFS, .target = "/tmpfs"},
+        {.kind = SANDBOX_OVERLAY, .target = "/overlay", .lowers = &lowers, .foreign_lowers = 0},
+    };
+    struct sandbox_spec spec = spec_named("mounts");
+    spec.mounts = mounts;
+    spec.mount_count = ARRAY_LEN(mounts);
+    check_output(spec, "awk '$6 !~ /nosuid/ {print $5}' /proc/self/mountinfo", "");
+    // The devices themselves, of which one covers files of /proc.
+    check_output(spec,
+        "awk '$6 !~ /nodev/ && $5 !~ /^.proc/ {print $5}' /proc/self/mountinfo | sort",
+        "/dev/full\n/dev/null\n/dev/pts\n/dev/random\n/dev/tty\n/dev/urandom\n/dev/zero\n");
+}
+
 static void a_command_that_is_not_there_is_an_error_with_its_name(void **state)
 {
     (void)state;
@@ -580,6 +599,7 @@ static void egress_goes_out_and_does_not_reach_the_hosts_loopback(void **state)
 TEST_MAIN(cmocka_unit_test(the_plan_of_a_stage_is_as_written_down),
     cmocka_unit_test(the_plan_of_an_image_as_root_is_as_written_down),
     cmocka_unit_test(a_command_runs_with_an_empty_environment_and_its_status_comes_back),
+    with_directory(nothing_that_a_stage_sees_raises_rights_or_is_a_device),
     cmocka_unit_test(a_command_that_is_not_there_is_an_error_with_its_name),
     cmocka_unit_test(what_ignores_signals_is_killed_and_nobody_is_left),
     cmocka_unit_test(a_signal_reaches_every_process_of_the_stage),
