@@ -27,11 +27,9 @@ int app_call(struct cli *cli, const char *op, const char *app, struct value *job
     value_set_str(owned, "who", who);
     output_init(&output, &mask, -1, cli->out.json ? STDERR_FILENO : STDOUT_FILENO, app, 0,
         cli->out.color, 0);
-    AUTO_FREE char *cgroup = mem_printf("%s-%s-%d", op, app, getpid());
     struct role_spec spec = {
         .program = PROGRAM_DEPLOY,
         .name = op,
-        .cgroup = cgroup,
         .job = value_share(owned),
         .network = SANDBOX_NETWORK_HOST, // health checks and gates reach the instances
         .grace_ms = ABORT_GRACE_MS,

@@ -33,13 +33,11 @@ static int image_call(struct cli *cli, struct value *job, const char *directory,
     };
     value_set_str(owned, "store", IMAGES);
     value_set_str(owned, "context", CONTEXT);
-    AUTO_FREE char *cgroup = mem_printf("image-%d", getpid());
     output_init(&output, &mask, -1, cli->out.json ? STDERR_FILENO : STDOUT_FILENO, "image", 0,
         cli->out.color, 0);
     struct role_spec spec = {
         .program = PROGRAM_IMAGE,
         .name = "image",
-        .cgroup = cgroup,
         .job = value_share(owned),
         .mounts = mounts,
         .mount_count = directory ? 2 : 1,
@@ -98,8 +96,11 @@ static int build(struct cli *cli, void *arg, struct error *err)
     struct build_command *command = arg;
     char directory[PATH_MAX];
     const char *given = cli->args.length ? cli->args.items[0] : ".";
-    if (!realpath(given, directory))
-        return error_errno(err, "%s", given);
+    if (!realpath(given, directory)) {
+        error_errno(err, "%s", given);
+        err->kind = ERR_USAGE;
+        return -1;
+    }
     struct value *job = value_map();
     const char *network = command->network ? command->network : "none";
     value_set_str(job, "op", "build");

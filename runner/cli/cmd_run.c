@@ -44,12 +44,14 @@ static int execute(struct cli_context *context, struct run *run, struct error *e
 static void print_result(const struct cli *cli, struct cli_context *context, const struct run *run)
 {
     const struct run_record *record = run_record(run);
+    AUTO(run_record) struct run_record kept = {0};
     char elapsed[OUT_AGO_MAX];
     int64_t ms = clock_unix_ms() - record->started_ms;
     if (cli->out.json) {
         AUTO(stage_list) struct stage_list stages = {0};
         stages_list(context->db, record->id, &stages, NULL);
-        AUTO(value) struct value *v = view_run(record, &stages);
+        bool whole = runs_get(context->db, record->id, &kept, NULL) == 0; // its end, too
+        AUTO(value) struct value *v = view_run(whole ? &kept : record, &stages);
         out_value(v);
         return;
     }

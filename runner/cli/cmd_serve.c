@@ -21,7 +21,7 @@ static int read_config(
     AUTO(diag) struct diag_list diags = {0};
     str_init(&text, CONFIG_MAX);
     if (file_read(AT_FDCWD, path, &text, err) < 0)
-        return -1;
+        return error_wrap(err, "what is to be watched (`davit help serve` shows such a file)");
     *source = (struct diag_source){.path = path, .length = text.length};
     source->text = str_take(&text);
     int status = serve_config_parse(source, config, &diags);

@@ -9,9 +9,10 @@ static void instances_text(const struct value *set, struct str *out)
         const struct value *instance = value_at(instances, i);
         const char *address = value_get_str(instance, "address");
         const char *end = value_get_str(instance, "last_end");
-        str_printf(out, "    %lld  %-9s %-22s", (long long)value_get_int(instance, "index", 0),
-            value_get_str(instance, "state"), address ? address : "-");
         int64_t restarts = value_get_int(instance, "restarts", 0);
+        str_printf(out, restarts || (end && *end) ? "    %lld  %-9s %-22s" : "    %lld  %-9s %s",
+            (long long)value_get_int(instance, "index", 0), value_get_str(instance, "state"),
+            address ? address : "-");
         if (restarts)
             str_printf(out, " %lld restart%s", (long long)restarts, restarts == 1 ? "" : "s");
         if (end && *end)

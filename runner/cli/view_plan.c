@@ -4,7 +4,7 @@
 #include "cli/view.h"
 #include "engine/cache.h"
 #include "engine/confine.h"
-#include "engine/mask.h"
+#include "codec/mask.h"
 #include "engine/plan_deploy.h"
 #include "engine/workspace.h"
 #include "sandbox/plan.h"
@@ -43,8 +43,20 @@ static void preview_make(
                                  .target = p->targets.items[p->targets.length - 1],
                                  .source = "CACHE"}));
     }
+    AUTO(value) struct value *image = NULL; // its layers are not known before it is pulled
+    if (s->stage->image) {
+        struct value *layers = value_list();
+        image = value_map();
+        value_append_str(layers, "LAYERS");
+        value_set(image, "layers", layers);
+    }
     struct surroundings around = {
-        .workspace = &p->workspace, .caches = p->caches.items, .cache_count = p->caches.length};
+        .image = image,
+        .images_path = "IMAGE",
+        .workspace = &p->workspace,
+        .caches = p->caches.items,
+        .cache_count = p->caches.length,
+    };
     confine_stage(s, plan->context, &around, &p->confinement);
     sandbox_plan_make(&p->confinement.spec, &launcher->host, &p->sandbox);
 }
@@ -92,7 +104,7 @@ static const char *const helpers[] = {
         "              each instance: as a stage, its root the image, with the host's network",
 };
 
-// A value that a log would show: see engine/mask.h.
+// A value that a log would show: see codec/mask.h.
 static bool shows(const struct env_value *value)
 {
     return value->secret && strlen(value->value) < MASK_LENGTH_MIN;

@@ -107,4 +107,6 @@ void view_run_text(const struct cli *cli, const struct run_record *run,
     }
     out_table_print(&table, out);
     out_table_done(&table);
+    if (!fine && status_ended(run->status) && !stages->items.length)
+        str_printf(out, "  `davit logs %lld` says more\n", (long long)run->id);
 }

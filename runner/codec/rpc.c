@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "os/clock.h"
 #include "os/fd.h"
@@ -20,6 +21,7 @@ struct rpc {
     unsigned allow;
     rpc_closed_fn *closed;
     bool greeted;
+    bool deaf;   // was cut off because it does not read
     bool *freed; // set by rpc_free() while a handler runs
     // calling
     int64_t last_id;
@@ -94,8 +96,17 @@ static int send_value(struct rpc *rpc, const struct value *message, const int *f
 {
     struct error why = {0};
     AUTO_FREE char *text = value_print(message);
-    if (ipc_send(rpc->fd, text, strlen(text), fds, fd_count, &why) == 0)
+    // Who serves many must not wait for one: a peer asks, reads the answer, and asks again, so
+    // there is always room for an answer unless it has stopped to read them.
+    bool serves = rpc->methods != NULL;
+    int status =
+        (serves ? ipc_send_now : ipc_send)(rpc->fd, text, strlen(text), fds, fd_count, &why);
+    if (status == 0)
         return 0;
+    if (serves && why.kind == ERR_TIMEOUT) {
+        rpc->deaf = true;
+        shutdown(rpc->fd, SHUT_RDWR); // the loop's next turn closes it
+    }
     rpc->broken |= why.kind != ERR_LIMIT;
     if (err)
         *err = why;
@@ -202,6 +213,11 @@ static void on_readable(struct loop_io *io, uint32_t events)
     struct rpc *rpc = io->arg;
     struct error err = {0};
     AUTO(ipc_fds) struct ipc_fds fds = {0};
+    if (rpc->deaf) {
+        error_set(&err, ERR_PROTOCOL, "it does not read its answers");
+        close_connection(rpc, &err);
+        return;
+    }
     int got = ipc_receive(rpc->fd, 0, &rpc->packet, &fds, &err);
     if (got == 0) {
         close_connection(rpc, NULL);
@@ -237,7 +253,7 @@ struct rpc *rpc_serve(struct loop *loop, int fd, const struct rpc_method *method
 
 // Waits for the answer to `id`, keeping the notices that come before it.
 static int await_reply(struct rpc *rpc, int64_t id, int timeout_ms, struct value **ret,
-    struct ipc_fds *ret_fds, struct error *err)
+    struct ipc_fds *ret_fds, bool *ret_answered, struct error *err)
 {
     int64_t deadline = clock_monotonic_ms() + timeout_ms;
     for (;;) {
@@ -256,6 +272,7 @@ static int await_reply(struct rpc *rpc, int64_t id, int timeout_ms, struct value
             continue; // of a call that timed out
         const struct value *failure = value_get(message, "error");
         if (failure) {
+            *ret_answered = true; // what it says is meant for people as it is
             error_from_value(failure, err);
             return -1;
         }
@@ -276,9 +293,10 @@ int rpc_call(struct rpc *rpc, const char *op, struct value *params, const int *f
     int64_t id = ++rpc->last_id;
     value_set_str(message, "op", op);
     value_set_int(message, "id", id);
+    bool answered = false;
     if (send_value(rpc, message, fds, fd_count, err) < 0 ||
-        await_reply(rpc, id, timeout_ms, ret, ret_fds, err) < 0)
-        return error_wrap(err, "%s", op);
+        await_reply(rpc, id, timeout_ms, ret, ret_fds, &answered, err) < 0)
+        return answered ? -1 : error_wrap(err, "%s", op);
     return 0;
 }
 

@@ -7,7 +7,7 @@
 //
 // The first call of a connection is "hello" with the protocol's version; rpc handles it, and
 // refuses every other call before it. Descriptors travel beside a message. A peer that breaks the
-// form is cut off.
+// form, or does not read its answers, is cut off.
 #pragma once
 
 #include "codec/value.h"

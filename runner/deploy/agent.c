@@ -23,6 +23,7 @@
 #define READY_FD      4
 #define LOG_MAX       (1 << 20)
 #define SAVE_AGAIN_MS 1000
+#define PEERS_MAX     256  // connections at once: descriptors are for instances, too
 #define FIRST_WAIT_MS 5000 // for the agent that was started at the same moment
 
 // --- telling observers ---
@@ -56,6 +57,8 @@ static int save(struct agent *a, struct error *err)
     a->unsaved = true;
     if (agent_save(a, err) < 0) {
         loop_timer_start(a->loop, &a->saving, clock_monotonic_ms() + SAVE_AGAIN_MS, on_saving, a);
+        if (err)
+            err->retryable = true; // a full disk does not stay full
         return error_wrap(err, "the state of %s could not be saved, so nothing was done", a->app);
     }
     a->unsaved = false;
@@ -156,6 +159,10 @@ static void on_accept(struct loop_io *io, uint32_t events)
         log_warning("%s", err.message);
         return;
     }
+    if (a->connections.length == PEERS_MAX) {
+        log_warning("%d connections are open already: one more was closed", PEERS_MAX);
+        return;
+    }
     struct connection *c = mem_alloc(sizeof *c);
     c->agent = a;
     c->rpc = rpc_serve(a->loop, take_fd(fd), agent_methods, 1, on_closed, c, &err);
@@ -227,8 +234,7 @@ static int start(struct agent *a, struct error *err)
     vec_each (set, &a->sets)
         vec_each (instance, &(*set)->instances)
             instance_find(*instance);
-    if (agent_round(a, err) < 0)
-        return -1;
+    agent_round_alone(a); // whoever asks is answered on a full disk, too
     a->listen_fd = ipc_listen(a->dir, SOCKET_FILE, 0600, err);
     if (a->listen_fd < 0)
         return -1;

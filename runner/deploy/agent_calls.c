@@ -2,8 +2,10 @@
 // user.
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "deploy/agent_private.h"
@@ -102,8 +104,10 @@ static int do_claim(struct call *c, struct error *err)
         return -1;
     if (!again) {
         a->epoch++;
-        if (agent_round(a, err) < 0)
+        if (agent_round(a, err) < 0) {
+            a->epoch--; // who could not have it has not taken it from anybody
             return -1;
+        }
     }
     mem_replace(&c->from->run, run);
     mem_replace(&c->from->who, who);
@@ -115,17 +119,34 @@ CALL(claim)
 
 // --- what drivers write ---
 
+// Whatever is set up while all is taken down would be started again, and down would never end.
+static int check_stays(const struct agent *a, struct error *err)
+{
+    return a->going_down ? error_set(err, ERR_CONFLICT, "%s is being taken down", a->app) : 0;
+}
+
 static int do_begin(struct call *c, struct error *err)
 {
     int64_t epoch;
     struct rollout rollout;
-    if (value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
+    if (check_stays(c->agent, err) < 0 ||
+        value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
         rollout_from_value(value_get(c->params, "rollout"), &rollout, err) < 0 ||
         rollout_begin(c->agent, epoch, &rollout, err) < 0)
         return -1;
     return agent_round(c->agent, err);
 }
 CALL(begin)
+
+// A gate has seen what an instance answered, which may be a secret of its.
+static void hide_in_reason(const struct agent *a, char *reason, size_t size)
+{
+    AUTO(str) struct str text;
+    str_init(&text, size);
+    str_puts(&text, reason);
+    agent_hide_secrets(a, a->rollout.to, &text);
+    snprintf(reason, size, "%s", text.data);
+}
 
 static int do_write(struct call *c, struct error *err)
 {
@@ -134,13 +155,15 @@ static int do_write(struct call *c, struct error *err)
     const struct value *act = value_get(c->params, "step");
     const char *run;
     int64_t turns, at;
-    if (value_need_int(c->params, "epoch", 0, INT64_MAX, &w.epoch, err) < 0 ||
+    if (check_stays(c->agent, err) < 0 ||
+        value_need_int(c->params, "epoch", 0, INT64_MAX, &w.epoch, err) < 0 ||
         value_need_str(c->params, "run", &run, err) < 0 ||
         value_need_int(c->params, "seen_turns", 0, INT32_MAX, &turns, err) < 0 ||
         value_need_int(c->params, "seen_step", 0, INT32_MAX, &at, err) < 0 ||
         position_from_value(value_get(c->params, "position"), &w.position, err) < 0 ||
         (act && step_from_value(act, &step, err) < 0))
         return -1;
+    hide_in_reason(c->agent, w.position.reason, sizeof w.position.reason);
     w.seen_turns = (int)turns;
     w.seen_step = (int)at;
     w.step = act ? &step : NULL;
@@ -161,14 +184,29 @@ static int do_finish(struct call *c, struct error *err)
         value_need_str(c->params, "outcome", &name, err) < 0 ||
         value_need_str(c->params, "reason", &reason, err) < 0 ||
         outcome_from_name(name, "finish", &outcome, err) < 0 ||
-        times_from_value(value_get(c->params, "times"), &times, err) < 0 ||
-        rollout_finish(c->agent, epoch, run, outcome, reason, &times, err) < 0)
+        times_from_value(value_get(c->params, "times"), &times, err) < 0)
+        return -1;
+    char shown[sizeof c->agent->position.reason];
+    snprintf(shown, sizeof shown, "%s", reason);
+    hide_in_reason(c->agent, shown, sizeof shown);
+    if (rollout_finish(c->agent, epoch, run, outcome, shown, &times, err) < 0)
         return -1;
     return agent_round(c->agent, err);
 }
 CALL(finish)
 
 // --- releases ---
+
+// At a pipe or a socket we would wait for whoever holds its other end.
+static int read_descriptor(int fd, struct str *ret, struct error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return error_errno(err, "secrets");
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, ERR_PROTOCOL, "secrets: what came along is no file");
+    return fd_read_all(fd, ret, err);
+}
 
 static int read_secrets(const struct agent *a, const struct value *params, struct ipc_fds *fds,
     struct str *ret, struct error *err)
@@ -178,7 +216,7 @@ static int read_secrets(const struct agent *a, const struct value *params, struc
         AUTO_FREE char *path = agent_secrets_path(of);
         return file_exists(a->dir, path) ? file_read(a->dir, path, ret, err) : 0;
     }
-    return fds->count ? fd_read_all(fds->fd[0], ret, err) : 0;
+    return fds->count ? read_descriptor(fds->fd[0], ret, err) : 0;
 }
 
 // They are there before the record that needs them is on disk, if only to say that none has a
@@ -198,16 +236,18 @@ static int keep_secrets(struct agent *a, int64_t revision, struct str *secrets, 
 static int do_put(struct call *c, struct error *err)
 {
     struct agent *a = c->agent;
-    int64_t epoch, revision;
+    int64_t epoch, revision = a->last_revision + 1;
     const struct value *record = value_get(c->params, "record");
     AUTO(str) struct str secrets;
     str_init(&secrets, SECRETS_MAX);
-    if (value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
-        read_secrets(a, c->params, c->fds, &secrets, err) < 0 ||
-        rollout_put(a, epoch, record, &revision, err) < 0)
+    if (check_stays(a, err) < 0 ||
+        value_need_int(c->params, "epoch", 0, INT64_MAX, &epoch, err) < 0 ||
+        rollout_check_put(a, epoch, record, err) < 0 ||
+        read_secrets(a, c->params, c->fds, &secrets, err) < 0)
         return -1;
     if (value_length(value_get(record, "secrets")) && keep_secrets(a, revision, &secrets, err) < 0)
         return -1;
+    rollout_put(a, record);
     if (agent_round(a, err) < 0)
         return -1;
     agent_sweep(a);
@@ -356,6 +396,7 @@ static int do_logs(struct call *c, struct error *err)
         return -1;
     old_logs(c->agent, release, &text);
     live_logs(c->agent, release, &text);
+    agent_hide_secrets(c->agent, release, &text);
     size_t skipped = text.length > STR_TEXT_MAX ? text.length - STR_TEXT_MAX : 0;
     return reply_text(text.data + skipped, text.length - skipped, &c->fd, err);
 }
@@ -377,6 +418,7 @@ static void explain_gone(const struct agent *a, int64_t release, struct str *out
     AUTO(str) struct str text;
     str_init(&text, LOGS_MAX);
     old_logs(a, release, &text);
+    agent_hide_secrets(a, release, &text);
     size_t from = text.length;
     for (int lines = EXPLAIN_LAST + 1; from && lines; lines -= text.data[from - 1] == '\n')
         from--;
@@ -422,6 +464,10 @@ static void call_down(struct rpc *rpc, int64_t id, struct value *params, struct 
             error_set(&err, ERR_CONFLICT, "another driver has taken %s over", a->app);
         rpc_fail(rpc, id, &err);
         return;
+    }
+    if (a->going_down && a->going_down != c) {
+        error_set(&err, ERR_CONFLICT, "another call takes %s down by now", a->app);
+        rpc_fail(a->going_down->rpc, a->down_id, &err);
     }
     a->position = (struct position){0};
     vec_each (set, &a->sets) {

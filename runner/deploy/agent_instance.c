@@ -32,7 +32,6 @@
 #define DRAIN_LOOK_MS    100
 #define DRAIN_MIN_MS     200 // a request that chose it just before the switch has connected by then
 #define DRAIN_QUIET      2
-#define SECRETS_MAX      ((size_t)4 << 20)
 #define DEFAULT_PATH_ENV "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 char *instance_path(const struct agent_instance *i, const char *name)
@@ -170,6 +169,7 @@ void instance_last_lines(
     AUTO(str) struct str tail;
     str_init(&tail, 64 << 10);
     read_tail(i, 16 << 10, &tail);
+    agent_hide_secrets(i->agent, i->release->revision, &tail);
     while (tail.length && tail.data[tail.length - 1] == '\n')
         tail.data[--tail.length] = '\0';
     size_t from = tail.length;
@@ -356,19 +356,15 @@ static int add_secrets(struct agent_instance *i, struct strv *environment, struc
 {
     if (!i->release->secrets.length)
         return 0;
-    AUTO(str) struct str text;
-    AUTO_FREE char *path = agent_secrets_path(i->release->revision);
-    str_init(&text, SECRETS_MAX);
-    if (file_read(i->agent->dir, path, &text, err) < 0)
+    AUTO(value) struct value *secrets = agent_secrets(i->agent, i->release->revision, err);
+    if (!secrets)
         return error_wrap(err, "the release's secrets");
-    AUTO(value) struct value *secrets = value_parse(text.data, text.length, err);
-    explicit_bzero(text.data, text.length);
     strv_each (name, &i->release->secrets) {
         const char *value = value_get_str(secrets, *name);
         if (value)
             strv_pushf(environment, "%s=%s", *name, value);
     }
-    return secrets ? 0 : -1;
+    return 0;
 }
 
 // Later ones win: the image's, the release's, its secrets, and the ports that it is given.

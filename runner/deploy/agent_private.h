@@ -7,6 +7,7 @@
 //   agent_rollout.c   what a write does to the state: fencing, acts, the end of a rollout
 //   agent_sets.c      counts: who is to be started and who is to leave; what observers see
 //   agent_state.c     state.json
+//   agent_secrets.c   the values of a release's secrets, and how they are hidden
 //   agent_instance.c  one instance: start, find again, drain, end, restart
 //   agent_health.c    whether an instance is ready
 //   agent_proxy.c     nginx, and where its traffic goes
@@ -95,7 +96,8 @@ struct agent_proxy {
     struct process process; // pidfd -1: not running
     struct loop_io ended, reported;
     struct loop_timer restart;
-    int failures;
+    int failures;       // in a row
+    int64_t started_ms; // the last time
     struct route route; // as it is on disk
     int64_t generation; // of the directory that it is in
 };
@@ -120,6 +122,7 @@ struct agent {
     struct connection *going_down; // has asked for `down`
     int64_t down_id;
     bool unsaved; // the state on disk is older than ours: nothing is done until it is not
+    char *saved;  // the text of state.json; NULL: not known
     struct loop_timer saving; // when it is tried again
 
     // What is in state.json.
@@ -157,9 +160,15 @@ struct value *agent_release(
     const struct agent *a, int64_t revision); // lent; NULL when there is none
 // Of davit-image's store: where it has unpacked a layer.
 char *agent_layer_path(const struct agent *a, const char *digest);
-char *agent_secrets_path(int64_t revision); // below the app's directory
 // What of disk no state needs any more: secrets and logs of forgotten releases.
 void agent_sweep(struct agent *a);
+
+// agent_secrets.c
+char *agent_secrets_path(int64_t revision); // below the app's directory
+// A map; NULL when they cannot be read.
+struct value *agent_secrets(const struct agent *a, int64_t revision, struct error *err);
+// Of what its instances have printed: each value becomes "***" (codec/mask.h).
+void agent_hide_secrets(const struct agent *a, int64_t revision, struct str *text);
 
 // agent_rollout.c: they change the state in memory only.
 int rollout_begin(struct agent *a, int64_t epoch, const struct rollout *r, struct error *err);
@@ -167,8 +176,9 @@ int rollout_write(
     struct agent *a, const struct target_write *w, const char *run, struct error *err);
 int rollout_finish(struct agent *a, int64_t epoch, const char *run, enum outcome outcome,
     const char *reason, const struct rollout_times *times, struct error *err);
-int rollout_put(struct agent *a, int64_t epoch, const struct value *record, int64_t *ret_revision,
-    struct error *err);
+int rollout_check_put(
+    const struct agent *a, int64_t epoch, const struct value *record, struct error *err);
+void rollout_put(struct agent *a, const struct value *record); // as the next revision
 void rollout_refuse(struct agent *a, const char *commit, const char *reason, int64_t release);
 int rollout_allow(struct agent *a, const char *commit, struct error *err);
 int rollout_request(struct agent *a, const char *what, const char *who, struct error *err);

@@ -30,6 +30,7 @@
 #define NOBODY          65534 // inside the sandbox
 #define BACK_OFF_MIN_MS 100
 #define BACK_OFF_MAX_MS 10000
+#define STEADY_MS       60000 // who has run for so long starts again at once
 #define RELOAD_MAX_MS   10000
 #define RELOAD_LOOK_MS  10
 #define LISTEN_FD       4 // the first of a sandbox's extra descriptors
@@ -88,6 +89,25 @@ static int switch_route(struct agent_proxy *p, const struct route *route, struct
     return dir_remove_tree(p->dir, old, err);
 }
 
+static void on_restart(struct loop_timer *timer)
+{
+    agent_round_alone(timer->arg);
+}
+
+// It has ended, or could not be started: it is tried again after a while.
+static void start_later(struct agent *a, const char *why)
+{
+    struct agent_proxy *p = &a->proxy;
+    int64_t pause = BACK_OFF_MIN_MS;
+    if (clock_monotonic_ms() - p->started_ms >= STEADY_MS)
+        p->failures = 0;
+    for (int k = 0; k < p->failures && pause < BACK_OFF_MAX_MS; k++)
+        pause *= 2;
+    p->failures++;
+    log_error("nginx: %s; it is started again in %lld ms", why, (long long)pause);
+    loop_timer_start(a->loop, &p->restart, clock_monotonic_ms() + pause, on_restart, a);
+}
+
 void proxy_round(struct agent *a)
 {
     struct agent_proxy *p = &a->proxy;
@@ -97,7 +117,7 @@ void proxy_round(struct agent *a)
         return;
     if (!proxy_runs(a) && !p->restart.loop && !a->going_down &&
         proxy_ensure(a, p->listen, &err) < 0)
-        log_error("nginx: %s", err.message);
+        start_later(a, err.message);
     sets_route(a, &route);
     if (!route_equal(&route, &p->route) && switch_route(p, &route, &err) < 0)
         log_error("%s", err.message);
@@ -199,26 +219,15 @@ static void clean_up(struct agent *a)
     p->process = PROCESS_NONE;
 }
 
-static void on_restart(struct loop_timer *timer)
-{
-    agent_round_alone(timer->arg);
-}
-
 static void on_ended(struct loop_io *io, uint32_t events)
 {
     (void)events;
     struct agent *a = io->arg;
-    struct agent_proxy *p = &a->proxy;
     clean_up(a);
     if (!a->going_down) {
-        int64_t pause = BACK_OFF_MIN_MS;
-        for (int k = 0; k < p->failures && pause < BACK_OFF_MAX_MS; k++)
-            pause *= 2;
-        p->failures++;
-        log_error(
-            "nginx has ended (its log: %s/apps/%s/nginx/run/log); it is started again in %lld ms",
-            a->state_path, a->app, (long long)pause);
-        loop_timer_start(a->loop, &p->restart, clock_monotonic_ms() + pause, on_restart, a);
+        AUTO_FREE char *why =
+            mem_printf("it has ended (its log: %s/apps/%s/nginx/run/log)", a->state_path, a->app);
+        start_later(a, why);
     }
     agent_round_alone(a);
 }
@@ -273,6 +282,7 @@ static int spawn(struct agent *a, int directory, int lock, struct error *err)
 static int start(struct agent *a, struct error *err)
 {
     struct agent_proxy *p = &a->proxy;
+    p->started_ms = clock_monotonic_ms();
     if (p->listen_fd < 0)
         p->listen_fd = open_address(p->listen, err);
     AUTO_FD int directory = p->listen_fd < 0 ? -1 : dir_open(p->dir, "run", err);

@@ -142,8 +142,8 @@ static void forget_old(struct agent *a)
     a->releases = kept;
 }
 
-int rollout_put(struct agent *a, int64_t epoch, const struct value *record, int64_t *ret_revision,
-    struct error *err)
+int rollout_check_put(
+    const struct agent *a, int64_t epoch, const struct value *record, struct error *err)
 {
     AUTO(release) struct release checked = {0};
     if (check_epoch(a, epoch, err) < 0 || release_from_value(record, &checked, err) < 0)
@@ -153,6 +153,11 @@ int rollout_put(struct agent *a, int64_t epoch, const struct value *record, int6
     strv_each (layer, &checked.image.layers)
         if (!digest_ok(*layer)) // it becomes a path
             return error_set(err, ERR_PROTOCOL, "layer \"%s\" is no digest", *layer);
+    return 0;
+}
+
+void rollout_put(struct agent *a, const struct value *record)
+{
     struct value *all = value_list(), *own = value_copy(record);
     value_set_int(own, "revision", ++a->last_revision);
     value_append(all, own);
@@ -161,8 +166,6 @@ int rollout_put(struct agent *a, int64_t epoch, const struct value *record, int6
     value_free(a->releases);
     a->releases = all;
     forget_old(a);
-    *ret_revision = a->last_revision;
-    return 0;
 }
 
 // --- refused commits ---

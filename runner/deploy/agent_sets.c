@@ -99,7 +99,10 @@ int sets_reserve(struct agent *a, const struct release *to, int from_count, stru
     if (ports_reserve(a->state_path, block.places * block.stride, &block.first, &lock, err) < 0)
         return -1;
     vec_push(&a->blocks, block);
-    return agent_save(a, err); // while the lock is held, so that no other app takes the same
+    if (agent_save(a, err) == 0) // while the lock is held, so that no other app takes the same
+        return 0;
+    a->blocks.length--;
+    return -1;
 }
 
 // --- counts ---

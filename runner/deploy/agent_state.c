@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "codec/digest.h"
 #include "deploy/agent_private.h"
 #include "deploy/fields.h"
 #include "deploy/wire.h"
@@ -12,6 +13,8 @@
 #define STATE_FILE    "state.json"
 #define STATE_MAX     ((size_t)16 << 20)
 #define STATE_VERSION 1
+#define COUNT_MAX     (INT64_MAX / 2) // of what is counted up
+#define PRESENT_MAX   1000            // instances of a set, with those that drain
 
 static const struct field block_rows[] = {
     {"first", FIELD(struct port_block, first, FIELD_COUNT), .min = 1, .max = 65535},
@@ -21,7 +24,7 @@ static const struct field block_rows[] = {
 };
 
 static const struct field instance_rows[] = {
-    {"id", FIELD(struct kept_instance, id, FIELD_INT), .min = 1, .max = INT64_MAX},
+    {"id", FIELD(struct kept_instance, id, FIELD_INT), .min = 1, .max = COUNT_MAX},
     {"index", FIELD(struct kept_instance, index, FIELD_COUNT), .max = INT32_MAX},
     {"port", FIELD(struct kept_instance, port, FIELD_COUNT), .max = 65535},
     {"leaving", FIELD(struct kept_instance, leaving, FIELD_BOOL)},
@@ -43,10 +46,10 @@ static const struct field set_rows[] = {
 static const struct field agent_rows[] = {
     {"app", FIELD(struct agent, app, FIELD_STRING)},
     {"listen", FIELD(struct agent, proxy.listen, FIELD_STRING), .optional = true},
-    {"epoch", FIELD(struct agent, epoch, FIELD_INT), .max = INT64_MAX},
+    {"epoch", FIELD(struct agent, epoch, FIELD_INT), .max = COUNT_MAX},
     {"live", FIELD(struct agent, live, FIELD_INT), .max = INT64_MAX},
-    {"last_revision", FIELD(struct agent, last_revision, FIELD_INT), .max = INT64_MAX},
-    {"last_instance", FIELD(struct agent, last_instance, FIELD_INT), .max = INT64_MAX},
+    {"last_revision", FIELD(struct agent, last_revision, FIELD_INT), .max = COUNT_MAX},
+    {"last_instance", FIELD(struct agent, last_instance, FIELD_INT), .max = COUNT_MAX},
     {"last", FIELD(struct agent, last, FIELD_ENUM), .names = outcome_names},
     {"abort_requested", FIELD(struct agent, abort_requested, FIELD_BOOL)},
     {"promote_requested", FIELD(struct agent, promote_requested, FIELD_BOOL)},
@@ -71,11 +74,6 @@ struct value *agent_release(const struct agent *a, int64_t revision)
 char *agent_layer_path(const struct agent *a, const char *digest)
 {
     return mem_printf("%s/images/layers/%s", a->state_path, digest + strlen("sha256:"));
-}
-
-char *agent_secrets_path(int64_t revision)
-{
-    return mem_printf("secrets/%lld.json", (long long)revision);
 }
 
 // --- writing ---
@@ -113,10 +111,64 @@ int agent_save(struct agent *a, struct error *err)
     value_set(v, "releases", value_share(a->releases));
     value_set(v, "refused", value_share(a->refused));
     AUTO_FREE char *text = value_print(v);
-    return file_replace(a->dir, STATE_FILE, 0600, text, strlen(text), err);
+    if (text_equal(a->saved, text)) // what is as it was needs no room on a full disk
+        return 0;
+    mem_replace(&a->saved, NULL);
+    if (file_replace(a->dir, STATE_FILE, 0600, text, strlen(text), err) < 0)
+        return -1;
+    a->saved = take_ptr(text);
+    return 0;
 }
 
 // --- reading ---
+
+// What the tables cannot say. Nobody but davit writes the file; but what is wrong in it must not
+// become a path, a port, or an endless loop.
+
+static int wrong(struct error *err, const char *what, int64_t number)
+{
+    return error_set(err, ERR_PROTOCOL, "%s %lld cannot be", what, (long long)number);
+}
+
+static int check_block(const struct port_block *block, struct error *err)
+{
+    int64_t count = (int64_t)block->places * block->stride;
+    return block->first + count <= 65536 ? 0 : wrong(err, "a block of ports at", block->first);
+}
+
+static int check_instance(
+    const struct agent *a, const struct agent_instance *instance, struct error *err)
+{
+    const struct kept_instance *kept = &instance->kept;
+    size_t ports = instance->release->ports.items.length;
+    if (kept->port && (size_t)kept->port + ports > 65536)
+        return wrong(err, "an instance at port", kept->port);
+    vec_each (set, &a->sets)
+        vec_each (other, &(*set)->instances)
+            if (*other != instance && (*other)->kept.id == kept->id)
+                return wrong(err, "a second instance", kept->id);
+    return 0;
+}
+
+static int check_releases(const struct agent *a, struct error *err)
+{
+    for (size_t i = 0; i < value_length(a->releases); i++) {
+        const struct value *record = value_at(a->releases, i);
+        const struct value *layers = value_get(value_get(record, "image"), "layers");
+        int64_t revision = value_get_int(record, "revision", 0);
+        if (revision < 1 || revision > a->last_revision)
+            return wrong(err, "release", revision);
+        for (size_t k = 0; k < value_length(layers); k++) {
+            const char *layer = value_text(value_at(layers, k));
+            if (!layer || !digest_ok(layer))
+                return wrong(err, "a layer of release", revision);
+        }
+    }
+    for (size_t i = 0; i < value_length(a->refused); i++)
+        if (!value_get_str(value_at(a->refused, i), "commit"))
+            return wrong(err, "refused commit", (int64_t)i);
+    return 0;
+}
 
 static int load_set(struct agent *a, const struct value *v, struct error *err)
 {
@@ -132,11 +184,14 @@ static int load_set(struct agent *a, const struct value *v, struct error *err)
     set->desired = read.desired;
     set->percent = read.percent;
     set->retiring = read.retiring;
+    if (value_length(instances) > PRESENT_MAX)
+        return wrong(err, "a set of instances numbering", (int64_t)value_length(instances));
     for (size_t i = 0; i < value_length(instances); i++) {
         struct agent_instance *instance = instance_new(a, &set->spec);
         vec_push(&set->instances, instance);
         if (fields_read(value_at(instances, i), "instance", instance_rows, &instance->kept, err) <
-            0)
+                0 ||
+            check_instance(a, instance, err) < 0)
             return -1;
     }
     return 0;
@@ -145,9 +200,13 @@ static int load_set(struct agent *a, const struct value *v, struct error *err)
 static int load_lists(struct agent *a, const struct value *v, struct error *err)
 {
     const struct value *ports = value_get(v, "ports"), *sets = value_get(v, "sets");
-    for (size_t i = 0; i < value_length(ports); i++)
-        if (fields_read(value_at(ports, i), "ports", block_rows, vec_add(&a->blocks), err) < 0)
+    for (size_t i = 0; i < value_length(ports); i++) {
+        struct port_block block = {0};
+        if (fields_read(value_at(ports, i), "ports", block_rows, &block, err) < 0 ||
+            check_block(&block, err) < 0)
             return -1;
+        vec_push(&a->blocks, block);
+    }
     for (size_t i = 0; i < value_length(sets); i++)
         if (load_set(a, value_at(sets, i), err) < 0)
             return -1;
@@ -184,7 +243,7 @@ static int load_value(struct agent *a, const struct value *v, struct error *err)
         return error_set(err, ERR_PROTOCOL, "\"releases\" or \"refused\" is no list");
     a->releases = value_copy(releases);
     a->refused = value_copy(refused);
-    return load_lists(a, v, err);
+    return check_releases(a, err) < 0 ? -1 : load_lists(a, v, err);
 }
 
 int agent_load(struct agent *a, struct error *err)
@@ -204,6 +263,7 @@ int agent_load(struct agent *a, struct error *err)
     AUTO(value) struct value *v = value_parse(text.data, text.length, err);
     if (!v || load_value(a, v, err) < 0)
         return error_wrap(err, "%s/apps/%s/%s", a->state_path, a->app, STATE_FILE);
+    a->saved = mem_strdup(text.data);
     return 0;
 }
 
@@ -215,6 +275,7 @@ void agent_forget(struct agent *a)
     vec_free(&a->blocks);
     value_free(take_ptr(a->releases));
     value_free(take_ptr(a->refused));
+    mem_replace(&a->saved, NULL);
 }
 
 // --- what no state needs any more ---

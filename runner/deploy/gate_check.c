@@ -10,7 +10,8 @@
 
 #include "base/text.h"
 
-// What an instance answers is shown to people, and may be long: a piece of it will do.
+// What an instance answers is shown to people, in one line of a report or a table, and may be
+// long and anything: a piece of it will do, without what a terminal obeys.
 #define SHOWN_MAX 80
 
 static void say(char *to, size_t size, const char *format, ...)
@@ -22,6 +23,7 @@ static void say(char *to, size_t size, const char *format, ...)
     if (vsnprintf(to, size, format, args) >= (int)size)
         memcpy(to + size - 4, "...", 4);
     va_end(args);
+    text_make_printable(to);
 }
 
 #define say_seen(v, ...)   say((v)->seen, sizeof(v)->seen, __VA_ARGS__)

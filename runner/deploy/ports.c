@@ -35,8 +35,14 @@ static void mark_app(struct ranges *r, int apps, const char *app)
     const struct value *blocks = value_get(state, "ports");
     for (size_t i = 0; i < value_length(blocks); i++) {
         const struct value *block = value_at(blocks, i);
-        mark(r, value_get_int(block, "first", 0),
-            value_get_int(block, "places", 0) * value_get_int(block, "stride", 0));
+        int64_t first = value_get_int(block, "first", 0);
+        int64_t places = value_get_int(block, "places", 0);
+        int64_t stride = value_get_int(block, "stride", 0);
+        // Another app's file: it may say anything, until its own agent refuses it.
+        bool possible = first > 0 && first < PORTS_END && places > 0 && places < PORTS_END &&
+                        stride > 0 && stride < PORTS_END;
+        if (possible)
+            mark(r, first, places * stride);
     }
 }
 

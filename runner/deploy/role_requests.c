@@ -47,7 +47,7 @@ static int check_under_way(struct session *s, struct error *err)
         return -1;
     return session_under_way(s)
                ? 0
-               : error_set(err, ERR_CONFLICT, "no rollout of %s is under way", s->app);
+               : error_set(err, ERR_USAGE, "no rollout of %s is under way", s->app);
 }
 
 int session_do_abort(
@@ -83,7 +83,7 @@ static int check_promotable(struct session *s, struct error *err)
         return error_set(err, ERR_CONFLICT, "release %" PRId64 " of %s is going back already: %s",
             s->seen.rollout.to, s->app, s->seen.position.reason);
     if (!s->seen.rollout.manual_promotion)
-        return error_set(err, ERR_CONFLICT,
+        return error_set(err, ERR_USAGE,
             "the rollout of release %" PRId64 " of %s does not wait for a promotion",
             s->seen.rollout.to, s->app);
     return 0;
@@ -121,6 +121,6 @@ int session_do_down(
     AUTO_FREE char *run = mem_printf("down-%" PRId64, clock_unix_ms());
     if (session_claim(s, run, true, err) < 0)
         return -1;
-    role_log(s->worker, "%s: its instances drain, then they end", s->app);
+    role_log(s->worker, "its instances drain, then they end");
     return s->target->ops->down(s->target, s->epoch, err);
 }

@@ -22,13 +22,47 @@ static void report(struct stage_run *s, const struct value *result)
         output_note(&s->output, "%s", value_text(value_at(lines, i)));
 }
 
+// What instances wrote and answered is among the texts: a copy without the run's secrets.
+static struct value *without_secrets(const struct stage_run *s, const struct value *v)
+{
+    const struct mask *mask = &s->run->mask;
+    if (value_type(v) == VALUE_STRING) {
+        AUTO_FREE char *masked = mask_text(mask, value_text(v));
+        return value_string(masked);
+    }
+    if (value_type(v) == VALUE_LIST) {
+        struct value *list = value_list();
+        for (size_t i = 0; i < value_length(v); i++)
+            value_append(list, without_secrets(s, value_at(v, i)));
+        return list;
+    }
+    if (value_type(v) != VALUE_MAP)
+        return value_copy(v);
+    struct value *map = value_map();
+    struct value_cursor cursor = {.map = v};
+    const char *key;
+    struct value *item;
+    while (value_next(&cursor, &key, &item))
+        value_set(map, key, without_secrets(s, item));
+    return map;
+}
+
+// The outcome and the app's name, which the daemon goes by, stay as they are.
+static struct value *outputs_of(const struct stage_run *s, const struct value *result)
+{
+    struct value *outputs = without_secrets(s, result);
+    value_set_str(outputs, "outcome", value_get_str(result, "outcome"));
+    value_set_str(outputs, "app", value_get_str(result, "app"));
+    return outputs;
+}
+
 static void end(struct stage_run *s, const struct value *result, enum child_end how_it_ended)
 {
     const char *outcome = value_get_str(result, "outcome");
     const char *reason = value_get_str(result, "reason");
     const struct outcome_end *how = outcome_end(outcome);
     value_free(s->outputs);
-    s->outputs = value_copy(result);
+    s->outputs = outputs_of(s, result);
     report(s, result);
     if (!how) {
         stage_end(s, STATUS_ERROR, EXIT_RUNNER, "davit-deploy ended without an outcome");
@@ -70,7 +104,8 @@ static void on_deployed(void *arg, const struct role_result *result)
 static int journal(void *arg, const struct value *event, struct error *err)
 {
     struct stage_run *s = arg;
-    AUTO_FREE char *detail = value_print(event);
+    AUTO(value) struct value *shown = without_secrets(s, event);
+    AUTO_FREE char *detail = value_print(shown);
     const char *what = value_get_str(event, "event");
     return events_add(s->run->db, s->run->record.id, s->plan->stage->name, what ? what : "note",
         detail, clock_unix_ms(), err);

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "engine/mask.h"
+#include "codec/mask.h"
 
 // A stage may write this much to its log; what follows is dropped with a notice.
 #define OUTPUT_LOG_MAX ((uint64_t)64 << 20)

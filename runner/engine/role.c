@@ -36,12 +36,13 @@ static void on_ended(void *arg, const struct child_result *end)
     bool spoke = role->failed || role->result;
     if (!role->result) // one that was asked to end may still have had something to say
         explain_end(role, end);
-    role->spec.ended(role->spec.arg, &(struct role_result){
-                                         .result = role->failed ? NULL : role->result,
-                                         .error = role->failed ? &role->error : NULL,
-                                         .end = end->end,
-                                         .crashed = !spoke && end->end == CHILD_SIGNALLED,
-                                     });
+    role->spec.ended(role->spec.arg,
+        &(struct role_result){
+            .result = role->failed ? NULL : role->result,
+            .error = role->failed ? &role->error : NULL,
+            .end = end->end,
+            .crashed = !spoke && (end->end == CHILD_SIGNALLED || end->end == CHILD_LOST),
+        });
 }
 
 static void on_closed(struct rpc *rpc, const struct error *why)

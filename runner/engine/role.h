@@ -13,7 +13,7 @@ struct role_result {
     struct value *result;      // of its `done`; NULL when it failed. Lent
     const struct error *error; // why; NULL when it succeeded
     enum child_end end; // TIMED_OUT and WAS_CANCELLED tell apart what `error` only says in words
-    bool crashed;       // ended by a signal without saying why
+    bool crashed;       // ended by a signal, alone or with its sandbox, without a word
 };
 typedef void role_ended_fn(void *arg, const struct role_result *result);
 typedef int role_journal_fn(void *arg, const struct value *event, struct error *err);

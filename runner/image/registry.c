@@ -249,8 +249,8 @@ int registry_send(struct registry *r, const struct registry_call *call, struct h
                 http_response_done(&response);
             return fine ? 0 : -1;
         }
-        AUTO_FREE char *line = mem_printf("%s: %s; trying again in %lld ms", r->name,
-            status < 0 ? why.message : "busy",
+        AUTO_FREE char *line = mem_printf("%s%s; trying again in %lld ms",
+            status < 0 ? "" : r->name, status < 0 ? why.message : ": busy",
             (long long)(wait > WAIT_MAX_MS ? WAIT_MAX_MS : wait));
         r->host->log(r->host->arg, line);
         http_response_done(&response);

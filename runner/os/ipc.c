@@ -32,8 +32,8 @@ union fd_control {
     char bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
 };
 
-int ipc_send(
-    int fd, const void *bytes, size_t length, const int *fds, size_t fd_count, struct error *err)
+static int send_packet(int fd, const void *bytes, size_t length, const int *fds, size_t fd_count,
+    bool wait, struct error *err)
 {
     if (length > IPC_PACKET_MAX || fd_count > IPC_FDS_MAX)
         return error_set(err, ERR_LIMIT, "message of %zu bytes, %zu descriptors", length, fd_count);
@@ -50,10 +50,12 @@ int ipc_send(
         memcpy(CMSG_DATA(header), fds, sizeof(int) * fd_count);
     }
     for (;;) {
-        if (sendmsg(fd, &message, MSG_NOSIGNAL) >= 0)
+        if (sendmsg(fd, &message, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) >= 0)
             return 0;
         if (errno == EINTR)
             continue;
+        if (errno == EAGAIN && !wait)
+            return error_set(err, ERR_TIMEOUT, "the other end does not read what it is sent");
         if (errno == EAGAIN) { // a non-blocking socket: the peer is slow, not gone
             poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
             continue;
@@ -64,6 +66,18 @@ int ipc_send(
             err->kind = ERR_CONFLICT;
         return -1;
     }
+}
+
+int ipc_send(
+    int fd, const void *bytes, size_t length, const int *fds, size_t fd_count, struct error *err)
+{
+    return send_packet(fd, bytes, length, fds, fd_count, true, err);
+}
+
+int ipc_send_now(
+    int fd, const void *bytes, size_t length, const int *fds, size_t fd_count, struct error *err)
+{
+    return send_packet(fd, bytes, length, fds, fd_count, false, err);
 }
 
 static void take_descriptors(struct msghdr *message, struct ipc_fds *ret)

@@ -28,6 +28,9 @@ int ipc_pair(int ret_pair[2], struct error *err); // both close-on-exec
 // SIGPIPE.
 int ipc_send(
     int fd, const void *bytes, size_t length, const int *fds, size_t fd_count, struct error *err);
+// The same, but never waits for a peer that does not read what it was sent: ERR_TIMEOUT.
+int ipc_send_now(
+    int fd, const void *bytes, size_t length, const int *fds, size_t fd_count, struct error *err);
 // Blocks for at most timeout_ms (-1: for ever). The packet replaces what `out` held; the
 // descriptors are the caller's. 1 with a packet, 0 when the peer has closed, -1 with *err
 // (ERR_TIMEOUT, ERR_LIMIT, …).

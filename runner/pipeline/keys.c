@@ -261,6 +261,8 @@ static const struct schema_row stage_rows[] = {
         .doc = "a shell script; a list is one script of several lines"},
     {"build", SCHEMA_MAP, .rows = build_rows, .doc = "build an image"},
     {"deploy", SCHEMA_MAP, .rows = deploy_rows, .doc = "roll an app out"},
+    {"matrix", SCHEMA_MAP, SCHEMA_LATER, .doc = "the stage once for each of several values"},
+    {"services", SCHEMA_MAP, SCHEMA_LATER, .doc = "what runs beside the stage"},
     {0},
 };
 

@@ -14,11 +14,21 @@ static void check_path(
         schema_wrong(w, node, "must be an absolute path without a slash at the end");
 }
 
+static void check_repository(
+    struct schema_walk *w, const struct schema_row *row, const struct yaml_node *node)
+{
+    if (strstr(node->text, "://"))
+        schema_wrong(w, node, "must be a path: repositories on other machines are not there yet");
+    else
+        check_path(w, row, node);
+}
+
 static const struct schema_row glob_row[] = {{.key = "", .type = SCHEMA_STRING}};
 
 static const struct schema_row repository_rows[] = {
-    {"path", SCHEMA_STRING, SCHEMA_REQUIRED, .check = check_path,
+    {"path", SCHEMA_STRING, SCHEMA_REQUIRED, .check = check_repository,
         .doc = "the repository, bare or not"},
+    {"url", SCHEMA_STRING, SCHEMA_LATER, .doc = "of a repository elsewhere"},
     {"branches", SCHEMA_LIST, SCHEMA_SINGLE, .rows = glob_row,
         .doc = "globs (default: every branch)"},
     {"tags", SCHEMA_LIST, SCHEMA_SINGLE, .rows = glob_row, .doc = "globs (default: every tag)"},
@@ -37,6 +47,7 @@ static const struct schema_row config_rows[] = {
                 {.key = "secret", .type = SCHEMA_STRING, .check = check_path}},
         .doc = "files of mode 0600, by the name that stages list"},
     {"concurrency", SCHEMA_INT, 0, "2", 1, 256, .doc = "runs at once"},
+    {"webhooks", SCHEMA_MAP, SCHEMA_LATER, .doc = "where forges tell of pushes"},
     {0},
 };
 

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "os/clock.h"
 #include "store/migrations.h"
@@ -89,7 +90,12 @@ struct db *db_open(const char *path, struct error *err)
 {
     struct db *db = mem_alloc(sizeof *db);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK) {
+    // What a private repository's commits and stages say is nobody else's business. Its log and
+    // shared memory get the rights that the database has.
+    mode_t before = umask(077);
+    int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
+    umask(before);
+    if (code != SQLITE_OK) {
         failure(db, path, err);
         db_close(db);
         return NULL;

@@ -132,6 +132,27 @@ test_rollouts_survive_driver_and_agent() {
     expect_nothing_left
 }
 
+test_a_rollback_survives_its_driver() {
+    local step status versions=(v2 v1)
+    new_app
+    expect 0 deploy v1
+    expect 0 deploy v2
+    start_load
+    for ((step = 1, status = 70; status; step++)); do
+        status=0
+        DAVIT_FAILPOINT=deploy.before_write:$step=kill davit rollback "$app" >"$here/rollback.log" 2>&1 || status=$?
+        if ((status)); then
+            ((status == 70)) || fail "exit $status: $(cat "$here/rollback.log")"
+            expect 0 davit resume "$app"
+        fi
+        expect_version "${versions[step % 2]}"
+    done
+    ((step > 4)) || fail "only $step writes were seen: were they failpoints?"
+    stop_load
+    expect 0 davit down "$app"
+    expect_nothing_left
+}
+
 test_a_driver_that_wakes_up_too_late_changes_nothing() {
     local worker role status=0
     new_app

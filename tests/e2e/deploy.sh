@@ -344,6 +344,24 @@ test_after_a_reboot_one_question_brings_everything_back() {
     [[ $(field .live) == 1 ]] || fail "$(davit status "$app")"
 }
 
+test_on_a_full_disk_nothing_changes_and_everything_goes_on() {
+    small_state
+    new_app
+    expect 0 deploy v1
+    expect 0 deploy v2
+    start_load
+    fill_disk
+    expect 70 davit rollback "$app"
+    contains 'No space left on device'
+    kill_agent
+    expect 0 davit status "$app"
+    contains 'release 2 is live' '2 of 2 ready'
+    rm "$here/small/fill"
+    expect 0 davit rollback "$app"
+    stop_load
+    load_saw 'v2 v1'
+}
+
 test_the_daemon_keeps_agents_alive() {
     new_app
     expect 0 deploy v1

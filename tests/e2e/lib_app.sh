@@ -22,7 +22,19 @@ end_leftovers() {
     for pid in $(pgrep -f "$here/") $(service_pids); do
         kill -KILL "$pid" 2>/dev/null || :
     done
+    [[ ! -e $here/small ]] || umount "$here/small"
     exit "$status"
+}
+
+# small_state: a state directory on a file system of its own, which fill_disk fills.
+small_state() {
+    mkdir "$here/small"
+    mount -t tmpfs -o size=20m none "$here/small"
+    export DAVIT_STATE=$here/small/state
+}
+
+fill_disk() {
+    dd if=/dev/zero of="$here/small/fill" bs=4k 2>/dev/null || :
 }
 
 end_agent() {

@@ -51,6 +51,23 @@ test_a_linked_worktree_and_a_submodule_know_their_commit() {
     contains '.git: /nowhere: No such file'
 }
 
+test_logs_are_shown_in_the_order_of_the_stages() {
+    cat >.davit.yaml <<'END'
+name: order
+stages:
+  z: {run: echo first}
+  a: {run: echo then}
+END
+    expect 0 davit run
+    expect 0 davit logs 1
+    [[ $output == *first*then* ]] || fail "$output"
+    expect 0 davit logs 1 -o json
+    [[ $(jq -r '[.[].stage] | unique_by(.) | length' <<<"$output") == 2 ]] || fail "$output"
+    [[ $(jq -r '.[] | select(.stage == "a") | .line' <<<"$output") == *then ]] || fail "$output"
+    expect 0 davit run -o json
+    [[ $(jq .duration_ms <<<"$output") -ge 0 ]] || fail "$output"
+}
+
 test_a_failure_names_its_stage_and_skips_what_needs_it() {
     cat >.davit.yaml <<'EOF'
 name: fails
@@ -401,6 +418,7 @@ END
     expect 0 davit build --state "$here/other" .
     contains "$digest"
     [[ $(stat -c %a "$here/other") == 711 ]] || fail "$(stat "$here/other")"
+    [[ $(stat -c %a "$DAVIT_STATE/davit.db") == 600 ]] || fail "$(stat "$DAVIT_STATE/davit.db")"
 }
 
 test_an_interrupted_build_leaves_nobody_and_exits_130() {
@@ -463,6 +481,42 @@ test_output_that_cannot_be_written_is_an_error_and_a_reader_that_has_gone_is_non
         contains 'standard output: No space left on device'
     done
     expect 0 bash -o pipefail -c "davit run | true"
+}
+
+# sandbox_of PROGRAM WORKER: the pid of the init of its sandbox.
+sandbox_of() {
+    local pid init
+    for pid in $(pgrep -f "^$1\$"); do
+        init=$(ps -o ppid= -p "$pid" | tr -d ' ')
+        [[ -n $init && $(ps -o ppid= -p "$init" | tr -d ' ') == "$2" ]] || continue
+        echo "$init"
+        return
+    done
+    return 1
+}
+
+test_a_deploy_whose_role_is_killed_with_its_sandbox_goes_on() {
+    cp /bin/busybox busybox
+    echo pong >ping
+    # shellcheck disable=SC2016 # the instance's own
+    printf 'FROM scratch\nCOPY busybox /bin/busybox\nCOPY ping /www/ping\nENTRYPOINT ["/bin/busybox", "sh", "-c"]\nCMD ["%s"]\n' \
+        '/bin/busybox sleep 2; exec /bin/busybox httpd -f -p 127.0.0.1:$PORT -h /www' >Dockerfile
+    cat >.davit.yaml <<'EOF'
+name: goes-on
+stages:
+  image: {build: {}}
+  deploy: {deploy: {app: goes-on, image: image, instances: 1, listen: 127.0.0.1:18097, ports: {PORT: http}, healthcheck: /ping, grace: 1s}}
+EOF
+    davit run >log 2>&1 &
+    local pid=$! init status=0
+    until_true 30 grep -q 'step 2 of' log
+    init=$(sandbox_of davit-deploy "$pid")
+    kill -KILL "$init"
+    wait "$pid" || status=$?
+    davit down goes-on
+    output=$(cat log)
+    ((status == 0)) || fail "exit $status: $output"
+    contains 'it goes on from where it was' 'release 1 is live'
 }
 
 run_tests "$@"

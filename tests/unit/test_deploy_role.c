@@ -315,7 +315,7 @@ static void a_parked_rollout_waits_for_its_promotion(void **state)
     shop_check(shop, "/version", "two");
     AUTO(job) struct job again = {0};
     job_run(&again, shop, shop_job("promote"));
-    check_failure(&again, ERR_CONFLICT, "no rollout of shop is under way");
+    check_failure(&again, ERR_USAGE, "no rollout of shop is under way");
 }
 
 static void an_abort_drives_back_what_nobody_drives(void **state)
@@ -330,7 +330,7 @@ static void an_abort_drives_back_what_nobody_drives(void **state)
     check_live(shop, 1);
     AUTO(job) struct job again = {0};
     job_run(&again, shop, shop_job("abort"));
-    check_failure(&again, ERR_CONFLICT, "no rollout of shop is under way");
+    check_failure(&again, ERR_USAGE, "no rollout of shop is under way");
 }
 
 static void a_rollback_during_a_rollout_is_its_abort(void **state)

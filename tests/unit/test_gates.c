@@ -111,6 +111,8 @@ static const struct {
     {"\"status\":200,\"body\":\"pong\"", 200, NULL, "ping pong", "status 200", NULL},
     {"\"status\":200,\"body\":\"pong\"", 200, NULL, "nothing here",
         "a body of 12 bytes beginning with \"nothing here\"", "\"pong\" in it"},
+    {"\"status\":200,\"body\":\"pong\"", 200, NULL, "\x1b[2Jno\xff\n",
+        "a body of 8 bytes beginning with \"?[2Jno??\"", "\"pong\" in it"},
     {"\"status\":200,\"json\":{\"message\":\"pong\"}", 200, NULL, "{\"message\":\"pong\"}",
         "status 200", NULL},
     {"\"status\":200,\"json\":{\"message\":\"pong\"}", 200, NULL, "{\"message\":\"ping\"}",

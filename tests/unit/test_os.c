@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -322,6 +323,26 @@ static void a_peer_of_another_protocol_is_told_so(void **state)
     waitpid(pid, NULL, 0);
 }
 
+static void a_peer_that_does_not_read_is_cut_off(void **state)
+{
+    (void)state;
+    int pair[2];
+    check_ok(ipc_pair(pair, &err));
+    pid_t pid = start_server(pair[0], pair[1]);
+    close(pair[0]);
+    static const char hello[] = "{\"op\":\"hello\",\"id\":1,\"protocol\":1,\"from\":\"test\"}";
+    check_ok(ipc_send(pair[1], hello, strlen(hello), NULL, 0, &err));
+    AUTO_FREE char *call = mem_printf("{\"op\":\"echo\",\"id\":2,\"say\":\"%01000d\"}", 0);
+    struct pollfd poller = {.fd = pair[1], .events = POLLOUT};
+    struct error err = {0};
+    while (err.kind != ERR_CONFLICT) {
+        assert_int_equal(poll(&poller, 1, 5000), 1); // a server that waits for us takes no more
+        ipc_send_now(pair[1], call, strlen(call), NULL, 0, &err);
+    }
+    waitpid(pid, NULL, 0);
+    close(pair[1]);
+}
+
 static int listen_somewhere(int *ret_port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -410,4 +431,5 @@ TEST_MAIN(with_directory(replaces_a_file_whole_and_leaves_no_temporary),
     cmocka_unit_test(a_process_is_found_by_pid_and_start_time_only),
     cmocka_unit_test(values_survive_a_round_trip_and_name_what_is_wrong), cmocka_unit_test(digests),
     cmocka_unit_test(calls_answers_failures_notices_and_descriptors),
-    cmocka_unit_test(a_peer_of_another_protocol_is_told_so))
+    cmocka_unit_test(a_peer_of_another_protocol_is_told_so),
+    cmocka_unit_test(a_peer_that_does_not_read_is_cut_off))

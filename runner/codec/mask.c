@@ -1,4 +1,4 @@
-#include "engine/mask.h"
+#include "codec/mask.h"
 
 #include <ctype.h>
 #include <stdio.h>
