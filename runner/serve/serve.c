@@ -13,6 +13,8 @@
 #include "serve/watch.h"
 #include "serve/workers.h"
 
+#define RETRY_MS 1000
+
 struct serve {
     struct launcher *launcher;
     struct db *db;
@@ -23,6 +25,7 @@ struct serve {
     struct agents *agents;
     struct workers *workers;
     VEC(struct repository *) repositories;
+    struct loop_timer retry; // of the queue, when a run could not be started
 };
 
 static struct repository *find(const struct serve *s, const char *path)
@@ -72,11 +75,23 @@ static int start_queued(struct serve *s, struct error *err)
     return 0;
 }
 
+static void advance(void *arg);
+
+static void on_retry(struct loop_timer *timer)
+{
+    advance(timer->arg);
+}
+
 static void advance(void *arg)
 {
+    struct serve *s = arg;
     struct error err = {0};
-    if (start_queued(arg, &err) < 0)
-        log_error("the queue: %s", err.message);
+    loop_timer_stop(&s->retry);
+    if (start_queued(s, &err) == 0)
+        return;
+    log_error("the queue: %s; trying again", err.message);
+    struct loop *loop = s->launcher->loop;
+    loop_timer_start(loop, &s->retry, loop_now(loop) + RETRY_MS, on_retry, s);
 }
 
 // --- watching ---
@@ -151,6 +166,7 @@ void serve_free(struct serve *s)
 {
     if (!s)
         return;
+    loop_timer_stop(&s->retry);
     watch_free(s->watch);
     vec_each (r, &s->repositories)
         repository_free(*r);

@@ -103,6 +103,22 @@ test_pushes_to_many_repositories_at_once_are_one_run_each() {
     stop_serve
 }
 
+test_a_run_that_could_not_be_started_is_tried_again() {
+    new_repository
+    pipeline 'sleep 2'
+    start_serve
+    push
+    until_true 20 run_is 1 running
+    pipeline true
+    push
+    until_true 20 run_is 2 queued
+    prlimit --pid "$serve" --nofile=8: # it can open nothing any more
+    until_true 20 grep -q 'the queue: .*Too many open files' "$here/serve.log"
+    prlimit --pid "$serve" --nofile=1024:
+    until_true 20 run_is 2 success
+    stop_serve
+}
+
 test_stopping_or_killing_the_daemon_changes_no_run() {
     local signal
     new_repository
