@@ -13,7 +13,9 @@
 
 #define TCP_TIMEOUT_MS 5000
 #define LOOK_EVERY_MS  250
-#define BLIND_MAX_MS   10000 // of a stable gate: the target does not answer
+// What the other probes caused is written after their answers, and on its way to the file then.
+#define LOG_LAG_MS   500
+#define BLIND_MAX_MS 10000 // of a stable gate: the target does not answer
 
 enum probe_state { PROBE_WAITING, PROBE_RUNNING, PROBE_OVER };
 
@@ -216,8 +218,9 @@ static void start_stable(struct probe *probe)
 
 // log
 
-static void start_log(struct probe *probe)
+static void on_written(struct loop_timer *timer)
 {
+    struct probe *probe = timer->arg;
     struct error err = {0};
     struct target *t = probe->owner->target;
     AUTO(str) struct str text;
@@ -229,6 +232,12 @@ static void start_log(struct probe *probe)
     }
     gate_check_log(probe->gate, text.data, text.length, &probe->verdict);
     probe_over(probe);
+}
+
+static void start_log(struct probe *probe)
+{
+    struct loop *loop = probe->owner->loop;
+    loop_timer_start(loop, &probe->timer, loop_now(loop) + LOG_LAG_MS, on_written, probe);
 }
 
 // All of them.

@@ -5,7 +5,8 @@
 //     instances are ready, by their own health check.
 //   - tcp: one connection to each instance.
 //   - stable: looks at the target several times a second.
-//   - log: searched once, after all others have passed, so that what their probes caused is in it.
+//   - log: searched once, half a second after all others have passed, so that what their probes
+//     caused is in it.
 //
 // The first rejection ends the phase at once.
 #pragma once
