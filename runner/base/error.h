@@ -58,7 +58,7 @@ enum exit_code {
     EXIT_USAGE = 2, // usage or configuration
     EXIT_ROLLED_BACK = 3,
     EXIT_ROLLBACK_FAILED = 4,
-    EXIT_HELD = 5, // another runner holds the app
+    EXIT_HELD = 5, // somebody else holds it: the app, its address, the state directory
     EXIT_RUNNER = 70,
     EXIT_TIMED_OUT = 124,
     EXIT_CANCELLED = 130,

@@ -74,8 +74,8 @@ static void print_overview(struct str *out)
             str_putc(out, '\n');
     str_puts(out,
         "\n`davit help VERB` says more of each, with examples.\n\nExit codes: 0 success, 1 a "
-        "stage failed, 2 usage or configuration, 3 rolled back,\n4 rollback failed, 5 another "
-        "runner holds the app, 70 runner fault, 124 timeout, 130 cancelled.\n");
+        "stage failed, 2 usage or configuration, 3 rolled back,\n4 rollback failed, 5 somebody "
+        "else holds the app, 70 runner fault, 124 timeout, 130 cancelled.\n");
 }
 
 static void print_help(const struct command *c, struct str *out)

@@ -86,7 +86,8 @@ const struct command cmd_promote = {
     .arguments = "APP",
     .summary = "let a rollout that waits for a person go on",
     .help = "For `strategy: {blue-green: {promotion: manual}}`: sends the traffic to the new "
-            "release.\n\n"
+            "release.\nThe run that made it has ended as a success; `davit status` says what "
+            "waits.\n\n"
             "  davit promote gin-app\n",
     .options = no_options,
     .args_min = 1,
