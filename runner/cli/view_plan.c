@@ -166,7 +166,8 @@ static void stage_text(
         str_printf(out, "     push: %s\n",
             value_get_bool(stage->build, "push", false)
                 ? s->push ? "yes" : "no: not by default for this event"
-                : "no");
+            : value_length(value_get(stage->build, "tags")) ? "no: the file says so"
+                                                            : "no: it has no tags");
     if (stage->kind == STAGE_DEPLOY)
         plan_deploy_text(stage, launcher->state, out);
 }
