@@ -2,9 +2,9 @@
 
 #include "base/text.h"
 #include "cli/view.h"
+#include "codec/mask.h"
 #include "engine/cache.h"
 #include "engine/confine.h"
-#include "codec/mask.h"
 #include "engine/plan_deploy.h"
 #include "engine/workspace.h"
 #include "sandbox/plan.h"
