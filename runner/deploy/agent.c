@@ -19,12 +19,13 @@
 #include "os/fd.h"
 #include "os/file.h"
 
-#define SOCKET_FILE   "agent.sock"
-#define READY_FD      4
-#define LOG_MAX       (1 << 20)
-#define SAVE_AGAIN_MS 1000
-#define PEERS_MAX     256  // connections at once: descriptors are for instances, too
-#define FIRST_WAIT_MS 5000 // for the agent that was started at the same moment
+#define SOCKET_FILE      "agent.sock"
+#define READY_FD         4
+#define LOG_MAX          (1 << 20)
+#define SOCKETS_FRESH_MS 15 // below the densest look at an instance that starts
+#define SAVE_AGAIN_MS    1000
+#define PEERS_MAX        256  // connections at once: descriptors are for instances, too
+#define FIRST_WAIT_MS    5000 // for the agent that was started at the same moment
 
 // --- telling observers ---
 
@@ -43,6 +44,24 @@ void agent_changed(struct agent *a)
 {
     if (!a->notice.loop)
         loop_timer_start(a->loop, &a->notice, clock_monotonic_ms(), on_notice, a);
+}
+
+// --- looking ---
+
+const struct sockets *agent_sockets(struct agent *a)
+{
+    struct error err = {0};
+    int64_t now = clock_monotonic_ms();
+    if (a->sockets_ms && now - a->sockets_ms < SOCKETS_FRESH_MS)
+        return &a->sockets;
+    sockets_done(&a->sockets);
+    a->sockets_ms = 0;
+    if (sockets_read(&a->sockets, &err) < 0) {
+        log_error("%s", err.message);
+        return NULL;
+    }
+    a->sockets_ms = now;
+    return &a->sockets;
 }
 
 // --- the round ---
@@ -257,6 +276,7 @@ static void stop(struct agent *a)
     loop_timer_stop(&a->notice);
     loop_timer_stop(&a->saving);
     agent_forget(a);
+    sockets_done(&a->sockets);
     proxy_close(a);
     http_client_free(a->http);
     loop_free(a->loop);

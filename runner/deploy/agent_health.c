@@ -79,8 +79,8 @@ void health_look(struct agent_instance *i)
     if (i->request)
         return;
     if (!port || !check_of(i)->path) {
-        AUTO(sockets) struct sockets all = {0};
-        if (!port || (sockets_read(&all, NULL) == 0 && sockets_listen(&all, port)))
+        const struct sockets *all = agent_sockets(i->agent);
+        if (!port || (all && sockets_listen(all, port)))
             passed(i);
         else
             failed(i);

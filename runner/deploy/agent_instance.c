@@ -223,14 +223,15 @@ static void doom_by_end(struct agent_instance *i)
 
 void instance_find_wrong_port(struct agent_instance *i)
 {
-    AUTO(sockets) struct sockets all = {0};
     int wanted = instance_http_port(i);
-    if (!wanted || i->kept.was_ready || i->doomed[0] || sockets_read(&all, NULL) < 0 ||
-        sockets_listen(&all, wanted))
+    if (!wanted || i->kept.was_ready || i->doomed[0])
+        return;
+    const struct sockets *all = agent_sockets(i->agent);
+    if (!all || sockets_listen(all, wanted))
         return;
     int count = (int)i->release->ports.items.length;
     pid_t init = i->is_child ? i->child.pid : i->process.pid;
-    int other = sockets_other_port(&all, init, i->kept.port, count);
+    int other = sockets_other_port(all, init, i->kept.port, count);
     if (other)
         doom(i, "listens on %d, not on %d: it must take its port from $%s", other, wanted,
             http_port_name(i));
@@ -568,10 +569,10 @@ static bool has_drained(struct agent_instance *i)
 {
     int port = instance_http_port(i);
     int64_t left_for = clock_monotonic_ms() - i->leaving_ms;
-    AUTO(sockets) struct sockets all = {0};
     if (!port || left_for >= i->release->drain_ms)
         return true;
-    if (sockets_read(&all, NULL) < 0 || sockets_established(&all, port))
+    const struct sockets *all = agent_sockets(i->agent);
+    if (!all || sockets_established(all, port))
         i->quiet = 0;
     else if (left_for >= DRAIN_MIN_MS)
         i->quiet++;

@@ -19,6 +19,7 @@
 #include "net/http.h"
 #include "os/loop.h"
 #include "os/process.h"
+#include "os/sockets.h"
 #include "sandbox/spawn.h"
 
 #define AGENT_RELEASES_MAX                                                                         \
@@ -115,6 +116,8 @@ struct agent {
     char *state_path, *app; // STATE, APP
     int dir;                // STATE/apps/APP
     int lock_fd, listen_fd;
+    struct sockets sockets; // as they were at sockets_ms; see agent_sockets()
+    int64_t sockets_ms;
     struct loop_io accepting;
     VEC(struct connection *) connections;
     struct connection *holder;     // of the claim
@@ -147,6 +150,10 @@ void agent_changed(struct agent *a); // observers are told, soon
 int agent_round(struct agent *a, struct error *err);
 // The same for whoever has nobody to tell: the log is told.
 void agent_round_alone(struct agent *a);
+
+// This host's sockets, as they are or were a few milliseconds ago: reading them costs milliseconds,
+// and all instances look. Lent until the next call; NULL when they cannot be read.
+const struct sockets *agent_sockets(struct agent *a);
 
 // agent_calls.c
 extern const struct rpc_method agent_methods[];
