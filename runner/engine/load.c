@@ -134,8 +134,11 @@ int load_checkout(struct run *run, struct diag_list *diags, struct error *err)
 {
     const char *directory = run->options.directory ? run->options.directory : ".";
     char here[PATH_MAX];
-    if (!realpath(directory, here))
-        return error_errno(err, "%s", directory);
+    if (!realpath(directory, here)) {
+        error_errno(err, "%s", directory);
+        err->kind = ERR_USAGE;
+        return -1;
+    }
     AUTO_FREE char *top = find_top(here);
     run->record.repository = mem_strdup(top ? top : here);
     if (top && describe(run, err) < 0)

@@ -16,7 +16,7 @@ static int do_push(
     const char *reference;
     AUTO(image) struct image image = {0};
     if (value_need_str(job, "reference", &reference, err) < 0 ||
-        image_host_find(h, reference, false, &image, err) < 0)
+        image_host_local(h, reference, &image, err) < 0)
         return -1;
     struct value *pushed = value_list();
     value_set(result, "pushed", pushed);

@@ -118,6 +118,21 @@ int image_host_find(
     return here < 0 ? -1 : here ? 0 : pull(h, &r, ret, err);
 }
 
+int image_host_local(
+    struct image_host *h, const char *reference, struct image *ret, struct error *err)
+{
+    AUTO(reference) struct reference r = {0};
+    if (digest_ok(reference))
+        return image_load(&h->store, reference, ret, err);
+    if (reference_parse(reference, &r, err) < 0)
+        return -1;
+    int here = find_here(h, &r, false, ret, err);
+    if (here == 0)
+        return error_set(err, ERR_NOT_FOUND,
+            "%s is not in this host's store (`davit image list` shows what is)", reference);
+    return here < 0 ? -1 : 0;
+}
+
 // A release starts from its layers at boot, without us: they are on disk for good before the pin
 // says so.
 static int pin(struct image_host *h, const struct image *image, const char *app, struct error *err)

@@ -24,6 +24,9 @@ DEFINE_AUTO(image_host, struct image_host, image_host_done)
 // pulled. `always`: the registry is asked whether the tag has moved.
 int image_host_find(
     struct image_host *h, const char *reference, bool always, struct image *ret, struct error *err);
+// The same, but only what this host has: ERR_NOT_FOUND says how to see that.
+int image_host_local(
+    struct image_host *h, const char *reference, struct image *ret, struct error *err);
 // Unpacks all layers, pins the image when app is given, and lists the layers in result.
 int image_host_unpack(struct image_host *h, const struct image *image, const char *app,
     struct value *result, struct error *err);

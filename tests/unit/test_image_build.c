@@ -518,6 +518,9 @@ static void an_unknown_job_and_a_bad_one_are_refused(void **state)
     check_kind(&why, ERR_PROTOCOL, "\"reference\" is missing", "unpack");
     assert_null(image_worker_job(w, job_of("unpack", "UPPER"), &why));
     check_kind(&why, ERR_CONFIG, "not an image reference", "unpack");
+    // Nobody pulls what was to be pushed.
+    assert_null(image_worker_job(w, job_of("push", "localhost:1/app:1"), &why));
+    check_kind(&why, ERR_NOT_FOUND, "is not in this host's store", "push");
     AUTO_FREE char *dockerfile = path_join(w->context, "Dockerfile");
     struct value *job = job_of("build", NULL);
     assert_null(image_worker_job(w, job, &why));
