@@ -331,6 +331,10 @@ static void on_ended(struct loop_io *io, uint32_t events)
     (void)events;
     struct agent_instance *i = io->arg;
     bool told = i->phase != RUN_UP;
+    i->phase = RUN_IDLE;
+    i->ready = false;
+    if (!i->agent->unsaved) // what follows takes its time, and meanwhile its requests fail
+        proxy_round(i->agent);
     AUTO_FREE char *path = instance_path(i, "exit");
     if (!file_exists(i->agent->dir, path) && i->reported.loop)
         could_not_start(i);
@@ -338,8 +342,6 @@ static void on_ended(struct loop_io *io, uint32_t events)
         read_end(i);
     int64_t ran = clock_monotonic_ms() - i->started_ms;
     clean_up(i);
-    i->phase = RUN_IDLE;
-    i->ready = false;
     i->due_ms = 0;
     if (!i->kept.leaving && !told)
         ended_by_itself(i, ran);
