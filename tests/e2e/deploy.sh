@@ -11,7 +11,7 @@ test_a_first_deploy_goes_live_behind_nginx() {
     output=$(curl -fsS -H 'Host: app.example' -H 'X-Forwarded-For: 192.0.2.1' "$url/headers")
     contains 'Host: app.example' 'X-Forwarded-For: 192.0.2.1, 127.0.0.1' 'X-Real-IP: 127.0.0.1'
     [[ $(field .live) == 1 ]] || fail "$(davit status "$app")"
-    [[ $(field '[.sets[].instances[] | select(.state == "ready")] | length') == 2 ]] || fail "$(davit status "$app")"
+    has_ready 2 || fail "$(davit status "$app")"
     services_are 2 || fail "not two instances: $(service_pids)"
     [[ $(head -c 1000000 /dev/zero | curl -fsS --data-binary @- "$url/echo" | wc -c) == 1000000 ]] || fail "a body was cut"
 }
@@ -322,7 +322,7 @@ test_a_killed_agent_costs_no_request_and_no_instance() {
     kill_agent
     sleep 0.5 # a while without
     [[ $(service_pids) == "$before" ]] || fail "the instances are others"
-    [[ $(field '[.sets[].instances[] | select(.state == "ready")] | length') == 2 ]] || fail "$(davit status "$app")"
+    has_ready 2 || fail "$(davit status "$app")"
     kill_agent
     expect 0 deploy v2
     stop_load
@@ -418,6 +418,19 @@ test_an_instance_that_crashes_is_started_again_ever_more_rarely() {
     until_true 20 has_restarted 2
     [[ $(field '.sets[].instances[0].last_end') == 'signal 6 (ABRT)' ]] || fail "$(davit status "$app")"
     grep -q 'started again in 400 ms' "$DAVIT_STATE/apps/$app/agent.log" || fail "$(cat "$DAVIT_STATE/apps/$app/agent.log")"
+}
+
+test_one_instance_that_dies_is_out_of_the_traffic_at_once() {
+    new_app
+    expect 0 deploy v1
+    start_load
+    kill -KILL "$(service_pids | head -n 1)"
+    until_true 10 grep -q 'started again in' "$DAVIT_STATE/apps/$app/agent.log"
+    until_true 10 has_ready 2
+    kill -TERM "$load"
+    wait "$load" || :
+    # What was under way, and half of what came within a fifth of a second.
+    (($(jq .failed "$here/$app.load.json") < 40)) || fail "$(cat "$here/$app.load.json")"
 }
 
 test_nginx_is_started_again_when_it_dies() {

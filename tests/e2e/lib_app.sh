@@ -133,6 +133,10 @@ is_live() {
     [[ $(field .live) == "$1" ]]
 }
 
+has_ready() {
+    [[ $(field '[.sets[].instances[] | select(.state == "ready")] | length') == "$1" ]]
+}
+
 # The live instances' processes, by the mark that every app of a test gets in its environment.
 service_pids() {
     local pid
