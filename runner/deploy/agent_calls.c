@@ -7,10 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/log.h"
 #include "deploy/agent_private.h"
 #include "deploy/wire.h"
-#include "os/failpoint.h"
 #include "os/fd.h"
 #include "os/file.h"
 
@@ -34,12 +32,12 @@ static void answer(
 {
     struct connection *from = rpc_arg(rpc);
     struct error err = {0};
-    AUTO(value) struct value *result = value_map();
-    struct call c = {from->agent, from, params, fds, result, -1};
+    struct call c = {from->agent, from, params, fds, value_map(), -1};
     if (call(&c, &err) < 0)
         rpc_fail(rpc, id, &err);
     else
-        rpc_reply(rpc, id, take_ptr(result), &c.fd, c.fd >= 0 ? 1 : 0);
+        rpc_reply(rpc, id, take_ptr(c.result), &c.fd, c.fd >= 0 ? 1 : 0);
+    value_free(c.result);
     fd_close(c.fd);
 }
 
@@ -350,12 +348,8 @@ static int do_observe(struct call *c, struct error *err)
     (void)err;
     struct snapshot seen;
     sets_observe(c->agent, &seen);
-    AUTO(value) struct value *v = snapshot_to_value(&seen);
-    struct value_cursor cursor = {.map = v};
-    const char *key;
-    struct value *item;
-    while (value_next(&cursor, &key, &item))
-        value_set(c->result, key, value_share(item));
+    value_free(c->result);
+    c->result = snapshot_to_value(&seen);
     return 0;
 }
 CALL(observe)

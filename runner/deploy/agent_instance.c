@@ -54,8 +54,10 @@ struct agent_instance *instance_new(struct agent *a, const struct release *relea
     return i;
 }
 
-static void let_go(struct agent_instance *i)
+void instance_free(struct agent_instance *i)
 {
+    if (!i)
+        return;
     loop_io_stop(&i->ended);
     loop_io_stop(&i->reported);
     loop_timer_stop(&i->timer);
@@ -63,14 +65,6 @@ static void let_go(struct agent_instance *i)
     if (i->is_child)
         sandbox_release(&i->child);
     process_done(&i->process);
-    i->is_child = false;
-}
-
-void instance_free(struct agent_instance *i)
-{
-    if (!i)
-        return;
-    let_go(i);
     free(i);
 }
 

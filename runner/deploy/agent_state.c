@@ -222,12 +222,7 @@ static int load_value(struct agent *a, const struct value *v, struct error *err)
         return error_set(err, ERR_UNSUPPORTED,
             "it was written by a newer davit (version %lld, this one knows %d)", (long long)version,
             STATE_VERSION);
-    AUTO(value) struct value *plain = value_map();
-    struct value_cursor cursor = {.map = v};
-    const char *key;
-    struct value *item;
-    while (value_next(&cursor, &key, &item))
-        value_set(plain, key, value_share(item));
+    AUTO(value) struct value *plain = value_copy(v);
     for (size_t i = 0; i < ARRAY_LEN(other_keys); i++)
         value_set(plain, other_keys[i], NULL);
     char *app = take_ptr(a->app);

@@ -132,7 +132,7 @@ static const struct field gates_rows[] = {
         .optional = true},
     {0},
 };
-static const struct field times_rows[] = {
+const struct field release_times_rows[] = {
     {"total_ms", MS_ANY(struct rollout_times, total_ms)},
     {"switch_ms", MS_ANY(struct rollout_times, switch_ms)},
     {"detect_ms", MS_ANY(struct rollout_times, detect_ms)},
@@ -171,7 +171,8 @@ static const struct field release_rows[] = {
     SECTION_ROWS,
     {"outcome", FIELD(struct release, outcome, FIELD_ENUM), .names = outcome_names},
     {"reason", TEXT(struct release, reason), .optional = true},
-    {"times", FIELD(struct release, times, FIELD_STRUCT), .rows = times_rows, .optional = true},
+    {"times", FIELD(struct release, times, FIELD_STRUCT), .rows = release_times_rows,
+        .optional = true},
     {0},
 };
 

@@ -24,6 +24,7 @@
 // kept by name only: their values are the target's business.
 #pragma once
 
+#include "deploy/fields.h"
 #include "deploy/gate.h"
 
 struct release_config { // of the image
@@ -84,6 +85,9 @@ struct release {
     char *reason;
     struct rollout_times times;
 };
+
+// Of struct rollout_times, for whoever writes them down elsewhere (deploy/fields.h).
+extern const struct field release_times_rows[];
 
 void release_done(struct release *r); // accepts an all-zero struct
 DEFINE_AUTO(release, struct release, release_done)

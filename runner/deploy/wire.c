@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "deploy/fields.h"
+#include "deploy/release.h"
 
 #define TIME_MAX (INT64_MAX / 4)
 
@@ -42,14 +43,6 @@ static const struct field step_rows[] = {
     {"phase", FIELD(struct step, phase, FIELD_ENUM), .names = gate_phase_names},
     {"ms", FIELD(struct step, ms, FIELD_INT), .min = PAUSE_FOR_PROMOTION, .max = TIME_MAX},
     {"if_ready", FIELD(struct step, if_ready, FIELD_BOOL)},
-    {0},
-};
-
-static const struct field times_rows[] = {
-    {"total_ms", FIELD(struct rollout_times, total_ms, FIELD_INT), .min = -1, .max = TIME_MAX},
-    {"switch_ms", FIELD(struct rollout_times, switch_ms, FIELD_INT), .min = -1, .max = TIME_MAX},
-    {"detect_ms", FIELD(struct rollout_times, detect_ms, FIELD_INT), .min = -1, .max = TIME_MAX},
-    {"back_ms", FIELD(struct rollout_times, back_ms, FIELD_INT), .min = -1, .max = TIME_MAX},
     {0},
 };
 
@@ -101,13 +94,13 @@ int step_from_value(const struct value *v, struct step *ret, struct error *err)
 
 struct value *times_to_value(const struct rollout_times *times)
 {
-    return fields_write(times, times_rows);
+    return fields_write(times, release_times_rows);
 }
 
 int times_from_value(const struct value *v, struct rollout_times *ret, struct error *err)
 {
     *ret = (struct rollout_times){0};
-    return fields_read(v, "times", times_rows, ret, err);
+    return fields_read(v, "times", release_times_rows, ret, err);
 }
 
 int outcome_from_name(const char *name, const char *what, enum outcome *ret, struct error *err)

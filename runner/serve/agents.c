@@ -1,6 +1,5 @@
 #include "serve/agents.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,13 +194,11 @@ static void take_up(struct agents *all, const char *name)
 
 static int take_up_all(struct agents *all, struct error *err)
 {
-    AUTO_FREE char *path = state_path(all->launcher->state, "apps");
-    DIR *stream = opendir(path);
-    if (!stream)
-        return error_errno(err, "%s", path);
-    for (struct dirent *entry; (entry = readdir(stream));)
-        take_up(all, entry->d_name);
-    closedir(stream);
+    AUTO(strv) struct strv names = {0};
+    if (dir_list(all->launcher->state->dir, "apps", &names, err) < 0)
+        return -1;
+    strv_each (name, &names)
+        take_up(all, *name);
     return 0;
 }
 
