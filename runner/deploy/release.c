@@ -109,6 +109,12 @@ static const struct field image_rows[] = {
     {"config", FIELD(struct release_image, config, FIELD_STRUCT), .rows = config_rows},
     {0},
 };
+// Its layers are the nodes' business, and a reference with a tag is resolved by them too.
+static const struct field kube_image_rows[] = {
+    {"reference", TEXT(struct release_image, reference)},
+    {"digest", TEXT(struct release_image, digest), .optional = true},
+    {0},
+};
 static const struct field healthcheck_rows[] = {
     {"path", TEXT(struct release_healthcheck, path), .optional = true},
     {"status", FIELD(struct release_healthcheck, status, FIELD_COUNT), .min = 100, .max = 599},
@@ -141,51 +147,71 @@ const struct field release_times_rows[] = {
 };
 
 // clang-format off
-#define SECTION_ROWS                                                                               \
+#define NAME_ROWS                                                                                  \
     {"app", TEXT(struct release, app)},                                                            \
     {"environment", TEXT(struct release, environment), .optional = true},                          \
-    {"secrets", LIST(struct release, secrets), .optional = true},                                  \
-    {"instances", FIELD(struct release, instances, FIELD_COUNT), .min = 1, .max = INSTANCES_MAX},  \
+    {"secrets", LIST(struct release, secrets), .optional = true}
+#define INSTANCES_ROW                                                                              \
+    {"instances", FIELD(struct release, instances, FIELD_COUNT), .min = 1, .max = INSTANCES_MAX}
+#define STRATEGY_ROWS                                                                              \
+    {"strategy", FIELD(struct release, strategy, FIELD_STRUCT), .rows = strategy_rows},            \
+    {"gates", FIELD(struct release, gates, FIELD_STRUCT), .rows = gates_rows, .optional = true}
+#define DEADLINE_ROW                                                                               \
+    {"deadline_ms", FIELD(struct release, deadline_ms, FIELD_INT), .min = 1, .max = TIME_MAX}
+
+#define SECTION_ROWS                                                                               \
+    NAME_ROWS, INSTANCES_ROW,                                                                      \
     {"listen", TEXT(struct release, listen), .optional = true},                                    \
     {"ports", FIELD(struct release, ports, FIELD_OTHER), .type = &ports_type, .optional = true},   \
     {"healthcheck", FIELD(struct release, healthcheck, FIELD_STRUCT), .rows = healthcheck_rows,    \
         .optional = true},                                                                         \
-    {"strategy", FIELD(struct release, strategy, FIELD_STRUCT), .rows = strategy_rows},            \
-    {"gates", FIELD(struct release, gates, FIELD_STRUCT), .rows = gates_rows, .optional = true},   \
+    STRATEGY_ROWS,                                                                                 \
     {"grace_ms", MS(struct release, grace_ms)},                                                    \
     {"drain_ms", MS(struct release, drain_ms)},                                                    \
-    {"deadline_ms", FIELD(struct release, deadline_ms, FIELD_INT), .min = 1, .max = TIME_MAX}
+    DEADLINE_ROW
+#define KUBE_SECTION_ROWS NAME_ROWS, STRATEGY_ROWS, DEADLINE_ROW
+
+#define ORIGIN_ROWS(image_rows)                                                                    \
+    {"revision", FIELD(struct release, revision, FIELD_INT), .max = INT64_MAX},                    \
+    {"created_unix_ms", MS(struct release, created_unix_ms)},                                      \
+    {"commit", TEXT(struct release, commit)},                                                      \
+    {"who", TEXT(struct release, who)},                                                            \
+    {"why", TEXT(struct release, why)},                                                            \
+    {"run", TEXT(struct release, run)},                                                            \
+    {"trace_id", TEXT(struct release, trace_id)},                                                  \
+    {"image", FIELD(struct release, image, FIELD_STRUCT), .rows = image_rows},                     \
+    {"env", FIELD(struct release, env, FIELD_VALUE)},                                              \
+    {"slot", FIELD(struct release, slot, FIELD_ENUM), .names = slot_names}
+#define OUTCOME_ROWS                                                                               \
+    {"outcome", FIELD(struct release, outcome, FIELD_ENUM), .names = outcome_names},               \
+    {"reason", TEXT(struct release, reason), .optional = true},                                    \
+    {"times", FIELD(struct release, times, FIELD_STRUCT), .rows = release_times_rows,              \
+        .optional = true}
 // clang-format on
 
 static const struct field release_rows[] = {
-    {"revision", FIELD(struct release, revision, FIELD_INT), .max = INT64_MAX},
-    {"created_unix_ms", MS(struct release, created_unix_ms)},
-    {"commit", TEXT(struct release, commit)},
-    {"who", TEXT(struct release, who)},
-    {"why", TEXT(struct release, why)},
-    {"run", TEXT(struct release, run)},
-    {"trace_id", TEXT(struct release, trace_id)},
-    {"image", FIELD(struct release, image, FIELD_STRUCT), .rows = image_rows},
-    {"env", FIELD(struct release, env, FIELD_VALUE)},
-    {"slot", FIELD(struct release, slot, FIELD_ENUM), .names = slot_names},
-    SECTION_ROWS,
-    {"outcome", FIELD(struct release, outcome, FIELD_ENUM), .names = outcome_names},
-    {"reason", TEXT(struct release, reason), .optional = true},
-    {"times", FIELD(struct release, times, FIELD_STRUCT), .rows = release_times_rows,
-        .optional = true},
+    ORIGIN_ROWS(image_rows), SECTION_ROWS, OUTCOME_ROWS, {0}};
+static const struct field kube_release_rows[] = {
+    ORIGIN_ROWS(kube_image_rows),
+    KUBE_SECTION_ROWS,
+    INSTANCES_ROW,
+    {"manifest", FIELD(struct release, manifest, FIELD_VALUE)},
+    OUTCOME_ROWS,
     {0},
 };
-
 static const struct field section_rows[] = {SECTION_ROWS, {0}};
+static const struct field kube_section_rows[] = {KUBE_SECTION_ROWS, {0}};
 
 void release_done(struct release *r)
 {
     fields_done(r, release_rows);
+    value_free(r->manifest);
+    r->manifest = NULL;
 }
 
 struct value *release_to_value(const struct release *r)
 {
-    struct value *v = fields_write(r, release_rows);
+    struct value *v = fields_write(r, r->manifest ? kube_release_rows : release_rows);
     value_set_int(v, "version", RELEASE_VERSION);
     return v;
 }
@@ -212,7 +238,8 @@ int release_from_value(const struct value *v, struct release *ret, struct error 
             (long long)version, RELEASE_VERSION);
     AUTO(value) struct value *record = value_copy(v);
     value_set(record, "version", NULL);
-    if (fields_read(record, "release", release_rows, ret, err) < 0)
+    const struct field *rows = value_get(record, "manifest") ? kube_release_rows : release_rows;
+    if (fields_read(record, "release", rows, ret, err) < 0)
         return -1;
     return check_env(ret->env, err);
 }
@@ -220,6 +247,9 @@ int release_from_value(const struct value *v, struct release *ret, struct error 
 int release_from_section(const struct value *section, struct release *ret, struct error *err)
 {
     AUTO(value) struct value *part = value_copy(section);
+    bool kube = value_get(part, "manifests") != NULL;
     value_set(part, "image", NULL);
-    return fields_read(part, "deploy", section_rows, ret, err);
+    value_set(part, "manifests", NULL);
+    value_set(part, "service", NULL);
+    return fields_read(part, "deploy", kube ? kube_section_rows : section_rows, ret, err);
 }

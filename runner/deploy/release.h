@@ -20,6 +20,13 @@
 //      "outcome": "success", "reason"?: "…",
 //      "times"?: {"total_ms": …, "switch_ms": …, "detect_ms": …, "back_ms": …}}
 //
+// One that was made for Kubernetes has, instead of listen, ports, healthcheck, grace_ms and
+// drain_ms,
+//
+//      "manifest": {…}     what it applies (deploy/manifest.h, manifest_to_value())
+//
+// and of its image "reference" and "digest"?; "instances" are the replicas of its workload.
+//
 // `outcome` is "pending" until the rollout has ended; `times` is there from then on. Secrets are
 // kept by name only: their values are the target's business.
 #pragma once
@@ -34,7 +41,7 @@ struct release_config { // of the image
 
 struct release_image {
     char *reference;    // as a person knows it
-    char *digest;       // what is run
+    char *digest;       // what is run; kubernetes: NULL when a tag names it
     struct strv layers; // digests, bottom first
     struct release_config config;
 };
@@ -75,6 +82,7 @@ struct release {
     struct strv secrets;
     enum slot slot;
     int instances;
+    struct value *manifest; // as manifest_to_value() gives it; NULL: a release of this host
     char *listen;
     struct release_ports ports;
     struct release_healthcheck healthcheck;
@@ -99,5 +107,6 @@ int release_from_value(const struct value *v, struct release *ret, struct error 
 
 // The part of a release that a pipeline's `deploy` section says: app, environment, secrets,
 // instances, listen, ports, healthcheck, strategy, gates, grace_ms, drain_ms, deadline_ms, spelled
-// as above. What else the section may hold (`image`: a stage) is left to the caller.
+// as above; of one with `manifests`, what is said of Kubernetes releases but instances and
+// manifest. What else the section may hold (`image`: a stage, `service`) is left to the caller.
 int release_from_section(const struct value *section, struct release *ret, struct error *err);

@@ -28,6 +28,7 @@ static bool same_member(const struct value *a, const struct value *b, const char
 static bool same_content(const struct value *a, const struct value *b)
 {
     return a && b && same_member(a, b, "commit") && same_member(a, b, "env") &&
+           same_member(a, b, "manifest") &&
            same_member(value_get(a, "image"), value_get(b, "image"), "digest");
 }
 
@@ -61,9 +62,14 @@ const struct value *releases_choose(const struct value *list, const struct value
 void release_print_short(const struct value *record, struct str *out)
 {
     const char *commit = value_get_str(record, "commit");
-    const char *digest = value_get_str(value_get(record, "image"), "digest");
+    const struct value *image = value_get(record, "image");
+    const char *digest = value_get_str(image, "digest");
+    const char *reference = value_get_str(image, "reference");
     const char *hex = digest ? strchr(digest, ':') : NULL;
     if (commit && *commit)
         str_printf(out, "commit %.12s, ", commit);
-    str_printf(out, "image %.12s", hex ? hex + 1 : "?");
+    if (hex)
+        str_printf(out, "image %.12s", hex + 1);
+    else
+        str_printf(out, "image %.100s", reference && *reference ? reference : "?");
 }

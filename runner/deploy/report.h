@@ -5,7 +5,7 @@
 #include "deploy/target.h"
 
 struct report {
-    const char *app;
+    const char *app;      // as a command names it: "web", or with the options that say where it is
     const char *outcome;  // as outcome_name(), or "parked"
     const char *reason;   // "" when there is none
     const char *headline; // of a rollback: from where to where; else NULL
@@ -29,6 +29,6 @@ const char *elapsed_print(int64_t ms, char buffer[static ELAPSED_TEXT_MAX]);
 void serving_print(const struct snapshot *seen, const struct value *releases, struct str *out);
 
 // What is under way: "release 7 (run 42): step 5 of 8: gates after_switch since 3.0 s", or that it
-// waits for its promotion.
+// waits for its promotion. `app` as above.
 void rollout_print(const char *app, const struct snapshot *seen, bool parked, int64_t now_unix_ms,
     struct str *out);

@@ -1,6 +1,8 @@
 // davit-deploy's jobs. The worker sends one and gets its result (codec/role.h). Every job has
-// {"op", "app", "who"}. It calls its worker for: log; connect_agent {app}; journal {event:
-// "release", app, revision}, once a release is put.
+// {"op", "app", "who", "cluster"?: {"context"?, "namespace"?}, "identity"?}. With `cluster` the app
+// lives on Kubernetes, where `identity` names this driver among all (whoever resumes the same run
+// is the same one); else on this host. It calls its worker for: log; connect_agent {app}, or
+// cluster; journal {event: "release", app, revision}, once a release is put.
 //
 // Jobs that drive a rollout answer
 //     {"outcome": "success", "rolled back", "failed", "cancelled", "rollback failed", "parked" or
@@ -10,8 +12,10 @@
 // request the abort of their rollout and drive it back; "cancelled" before it began, too.
 //
 //   {"op": "deploy", "spec": the checked section, "image": what davit-image answered to "unpack",
-//    "commit": "" for a tree that no commit has, "why", "trace_id", "run", "env": {NAME: value}}
-//    and a descriptor, a JSON map of the secrets (or none)
+//    "commit": "" for a tree that no commit has, "why", "trace_id", "run", "env": {NAME: value},
+//    "values"?: of Kubernetes, what ${{ }} in manifests stands for: {"app", "image", "git.sha", …}}
+//    and a descriptor of a JSON document, {"secrets"?: {NAME: value}, "manifests"?: [{"path",
+//    "text"}]} (or none). On Kubernetes "image" is {"reference"}.
 //        A rollout that a dead runner left is driven to its end first; one that waits for its
 //        promotion is ERR_CONFLICT.
 //   {"op": "resume"}

@@ -5,11 +5,11 @@
 #include "codec/role.h"
 #include "deploy/releases.h"
 #include "deploy/role_jobs.h"
-#include "deploy/spec.h"
+#include "deploy/role_release.h"
 #include "os/clock.h"
 #include "os/fd.h"
 
-#define SECRETS_MAX   ((size_t)4 << 20)
+#define DOCUMENT_MAX  ((size_t)16 << 20)
 #define DYING_LOOK_MS 50
 
 static const char *text_of(const struct session *s, const char *key)
@@ -18,18 +18,18 @@ static const char *text_of(const struct session *s, const char *key)
     return text ? text : "";
 }
 
-// A map, or NULL when there are none.
-static int read_secrets(const struct ipc_fds *fds, struct value **ret, struct error *err)
+// The document that came with the job; NULL when there was none.
+static int read_document(const struct ipc_fds *fds, struct value **ret, struct error *err)
 {
     AUTO(str) struct str text;
-    str_init(&text, SECRETS_MAX);
+    str_init(&text, DOCUMENT_MAX);
     if (!fds->count)
         return 0;
     if (fd_read_all(fds->fd[0], &text, err) < 0)
-        return error_wrap(err, "secrets");
+        return error_wrap(err, "the job's document");
     *ret = value_parse(text.data, text.length, err);
     explicit_bzero(text.data, text.length);
-    return *ret ? 0 : error_wrap(err, "secrets");
+    return *ret ? 0 : error_wrap(err, "the job's document");
 }
 
 // The commit stands on the refused list: a result, and nothing was touched. Else NULL.
@@ -44,7 +44,7 @@ static struct value *refuse(const struct session *s)
     AUTO_FREE char *reason =
         mem_printf("commit %.12s is refused since %s: %s; `davit allow %s %.12s` lifts it", commit,
             clock_print(value_get_int(entry, "unix_ms", 0), when),
-            why && *why ? why : "no reason was recorded", s->app, commit);
+            why && *why ? why : "no reason was recorded", s->named, commit);
     return session_result_plain(s, "refused", reason);
 }
 
@@ -53,7 +53,7 @@ static int parked(const struct session *s, struct error *err)
     return error_set(err, ERR_CONFLICT,
         "release %" PRId64 " of %s (run %s) waits for its promotion: `davit promote %s` or `davit "
         "abort %s` first",
-        s->seen.rollout.to, s->app, s->seen.rollout.run, s->app, s->app);
+        s->seen.rollout.to, s->app, s->seen.rollout.run, s->named, s->named);
 }
 
 // The claim is ours, so whoever drove the rollout under way has died.
@@ -86,40 +86,19 @@ static int journal_release(struct session *s, const struct release *release, str
     return rpc_call(s->worker, "journal", event, NULL, 0, RPC_WAIT_FOREVER, NULL, NULL, err);
 }
 
-// What the job says becomes the next release.
-static int make_release(
-    struct session *s, const struct release *live, struct release *ret, struct error *err)
-{
-    AUTO(release) struct release made = {0}; // holds the image
-    AUTO(value) struct value *none = value_map();
-    const struct value *env = value_get(s->job, "env");
-    struct spec_origin origin = {
-        .commit = text_of(s, "commit"),
-        .who = s->who,
-        .why = text_of(s, "why"),
-        .run = text_of(s, "run"),
-        .trace_id = text_of(s, "trace_id"),
-        .created_unix_ms = clock_unix_ms(),
-        .image = &made.image,
-        .env = env ? env : none,
-    };
-    if (spec_image(value_get(s->job, "image"), &made.image, err) < 0)
-        return -1;
-    return spec_release(value_get(s->job, "spec"), &origin, live, ret, err);
-}
-
 static int roll_out(
     struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err)
 {
     AUTO(release) struct release live = {0}, to = {0};
+    AUTO(value) struct value *document = NULL;
     AUTO(value) struct value *secrets = NULL;
     AUTO(driven) struct driven d = {0};
     *ret_result = refuse(s); // by now: a rollout of the same commit may have failed before ours
     if (*ret_result)
         return 0;
     int any = session_live(s, &live, err);
-    if (any < 0 || make_release(s, any ? &live : NULL, &to, err) < 0 ||
-        read_secrets(fds, &secrets, err) < 0)
+    if (any < 0 || read_document(fds, &document, err) < 0 ||
+        role_release(s, document, any ? &live : NULL, &to, &secrets, err) < 0)
         return -1;
     if (session_cancelled(s)) {
         *ret_result = session_result_plain(s, "cancelled", "before the rollout began");

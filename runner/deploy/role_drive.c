@@ -6,6 +6,7 @@
 #include "deploy/prober.h"
 #include "deploy/releases.h"
 #include "deploy/report.h"
+#include "deploy/role_cluster.h"
 #include "deploy/role_session.h"
 #include "deploy/wire.h"
 #include "net/http_curl.h"
@@ -162,17 +163,26 @@ static void make_fit(struct value *result)
     value_set(result, "verdicts", NULL);
 }
 
+void session_say_place(const struct session *s, struct value *result)
+{
+    value_set_str(result, "target", s->target->ops->name);
+    if (!s->cluster)
+        return;
+    value_set_str(result, "context", role_cluster_context(s->cluster));
+    value_set_str(result, "namespace", role_cluster_namespace(s->cluster));
+}
+
 struct value *session_result(const struct session *s, const struct driven *d, const char *headline)
 {
     struct value *result = value_map();
     const char *reason = d->result.position.reason;
-    AUTO_FREE char *waits = mem_printf("waits for `davit promote %s`", s->app);
+    AUTO_FREE char *waits = mem_printf("waits for `davit promote %s`", s->named);
     if (d->result.outcome == OUTCOME_PENDING)
         reason = waits;
     else if (d->result.outcome == OUTCOME_SUCCESS)
         reason = "";
     struct report report = {
-        .app = s->app,
+        .app = s->named,
         .outcome = driven_outcome(d),
         .reason = reason,
         .headline = headline,
@@ -188,6 +198,7 @@ struct value *session_result(const struct session *s, const struct driven *d, co
     if (*reason)
         value_set_str(result, "reason", reason);
     value_set_str(result, "app", s->app);
+    session_say_place(s, result);
     value_set_int(result, "release", d->rollout.to);
     value_set(result, "times", times_to_value(&d->result.times));
     value_set(result, "verdicts", some_verdicts(d->result.verdicts));
@@ -202,6 +213,7 @@ struct value *session_result_plain(const struct session *s, const char *outcome,
     value_set_str(result, "outcome", outcome);
     value_set_str(result, "reason", reason);
     value_set_str(result, "app", s->app);
+    session_say_place(s, result);
     bool fine = strcmp(outcome, "success") == 0;
     AUTO_FREE char *line = mem_printf("%s%s%s", fine ? "" : outcome, fine ? "" : ": ", reason);
     value_append_str(lines, line);

@@ -4,6 +4,7 @@
 
 #include "codec/role.h"
 #include "deploy/releases.h"
+#include "deploy/role_cluster.h"
 #include "deploy/role_jobs.h"
 #include "deploy/spec.h"
 #include "os/clock.h"
@@ -54,10 +55,20 @@ static void print_end(const struct session *s, int64_t revision, struct str *out
     }
 }
 
+// "gin-app: "; on Kubernetes "gin-app on kubernetes (context lab, namespace gin): "
+static void print_place(const struct session *s, struct str *out)
+{
+    str_puts(out, s->app);
+    if (s->cluster)
+        str_printf(out, " on kubernetes (context %s, namespace %s)",
+            role_cluster_context(s->cluster), role_cluster_namespace(s->cluster));
+    str_puts(out, ": ");
+}
+
 // "gin-app: release 7 (commit …, image …) → release 3 (commit …, image …)"
 static void print_journey(const struct session *s, const struct journey *j, struct str *out)
 {
-    str_printf(out, "%s: ", s->app);
+    print_place(s, out);
     print_end(s, j->from, out);
     str_puts(out, " → ");
     print_end(s, j->to, out);
@@ -154,6 +165,7 @@ static int dry_run(struct session *s, struct value **ret_result, struct error *e
     value_set(result, "report", lines);
     value_set_str(result, "outcome", "success");
     value_set_str(result, "app", s->app);
+    session_say_place(s, result);
     set_journey(result, &j);
     print_journey(s, &j, &line);
     value_append_str(lines, line.data);
@@ -193,7 +205,7 @@ static bool is_the_same(const struct session *s)
 static void print_preempted(
     const struct session *s, const struct driven *d, bool same, struct str *out)
 {
-    str_printf(out, "%s: ", s->app);
+    print_place(s, out);
     if (same)
         str_printf(out, "the rollback of run %s was under way, and is done: ", d->rollout.run);
     else
@@ -248,7 +260,7 @@ static int go_back(struct session *s, const char *run, struct value **ret_result
     print_journey(s, &j, &line);
     int any = session_live(s, &live, err);
     if (any < 0 || make_release(s, &j, run, any ? &live : NULL, &to, err) < 0 ||
-        session_put(s, &to, NULL, to.secrets.length ? j.to : 0, err) < 0)
+        session_put(s, &to, NULL, to.secrets.length || to.manifest ? j.to : 0, err) < 0)
         return -1;
     str_printf(&line, ", as release %" PRId64, to.revision);
     if (*given_why(s))

@@ -2,11 +2,13 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec/role.h"
 #include "deploy/decide.h"
 #include "deploy/releases.h"
+#include "deploy/role_cluster.h"
 #include "deploy/spec.h"
 #include "deploy/target_local.h"
 #include "net/http.h"
@@ -59,6 +61,25 @@ static void on_signal(void *arg, int signal)
         session_abort(s);
 }
 
+static int open_local(struct session *s, struct error *err)
+{
+    s->named = mem_strdup(s->app);
+    s->target = target_local_new(s->loop, "davit-deploy", connect_target, s, err);
+    return s->target ? 0 : -1;
+}
+
+static int open_on_cluster(struct session *s, const struct value *cluster, struct error *err)
+{
+    const char *identity = value_get_str(s->job, "identity");
+    s->cluster = role_cluster_new(s->loop, s->worker, cluster, err);
+    if (!s->cluster)
+        return -1;
+    s->named = mem_printf("%s --context %s --namespace %s", s->app,
+        role_cluster_context(s->cluster), role_cluster_namespace(s->cluster));
+    s->target = role_cluster_target(s->cluster, s->app, identity ? identity : s->who, err);
+    return s->target ? 0 : -1;
+}
+
 int session_open(struct session *s, struct rpc *worker, const struct value *job, struct error *err)
 {
     static const int signals[] = {SIGTERM, SIGINT};
@@ -70,8 +91,8 @@ int session_open(struct session *s, struct rpc *worker, const struct value *job,
     if (!s->loop || loop_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s, err) < 0 ||
         value_need_str(job, "app", &s->app, err) < 0)
         return -1;
-    s->target = target_local_new(s->loop, "davit-deploy", connect_target, s, err);
-    return s->target ? 0 : -1;
+    const struct value *cluster = value_get(job, "cluster");
+    return cluster ? open_on_cluster(s, cluster, err) : open_local(s, err);
 }
 
 void session_done(struct session *s)
@@ -79,6 +100,8 @@ void session_done(struct session *s)
     if (s->loop)
         loop_timer_stop(&s->abort_again);
     target_free(s->target);
+    role_cluster_free(s->cluster);
+    free(s->named);
     http_client_free(s->http);
     loop_free(s->loop);
     value_free(s->releases);

@@ -8,14 +8,17 @@
 #include "os/loop.h"
 
 struct http_client;
+struct role_cluster;
 
 struct session {
     struct rpc *worker;      // lent
     const struct value *job; // lent
     const char *app;         // lent from the job
+    char *named;             // the app in a command: "web", "web --context lab --namespace web"
     char who[128];           // cut, if need be, to what a rollout can hold
     struct loop *loop;
-    struct http_client *http; // NULL until a rollout is driven
+    struct http_client *http;     // NULL until a rollout is driven
+    struct role_cluster *cluster; // NULL: the app is on this host
     struct target *target;
     int64_t epoch; // of our claim; 0: none
     // As last asked for by session_look(); releases and refused are NULL before.
@@ -26,7 +29,8 @@ struct session {
     struct loop_timer abort_again;
 };
 
-// Connects to the app's target. *s is to be freed in any case, by session_done().
+// Connects to the app's target: on the cluster that the job names, else on this host. *s is to be
+// freed in any case, by session_done().
 int session_open(struct session *s, struct rpc *worker, const struct value *job, struct error *err);
 void session_done(struct session *s);
 DEFINE_AUTO(session, struct session, session_done)
@@ -60,6 +64,8 @@ DEFINE_AUTO(driven, struct driven, driven_done)
 int session_drive(struct session *s, bool mine, struct driven *ret, struct error *err);
 // The outcome as a result's word: a pending one is "parked".
 const char *driven_outcome(const struct driven *d);
+// Where the app lives, into a result: "target", on Kubernetes "context" and "namespace", too.
+void session_say_place(const struct session *s, struct value *result);
 // The result of a job that drove a rollout; headline may be NULL. The caller's.
 struct value *session_result(const struct session *s, const struct driven *d, const char *headline);
 // The result of one that drove none.

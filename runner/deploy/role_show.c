@@ -82,9 +82,10 @@ int session_status(
         return -1;
     struct value *v = value_map();
     value_set_str(v, "app", s->app);
+    session_say_place(s, v);
     value_set_int(v, "live", s->seen.live);
     if (session_under_way(s)) {
-        rollout_print(s->app, &s->seen, session_parked(s), clock_unix_ms(), &text);
+        rollout_print(s->named, &s->seen, session_parked(s), clock_unix_ms(), &text);
         value_set_str(v, "rollout", text.data);
     }
     if (s->seen.holder[0])
@@ -125,6 +126,7 @@ int session_history(
         return -1;
     struct value *v = value_map(), *releases = value_list(), *refused = value_list();
     value_set_str(v, "app", s->app);
+    session_say_place(s, v);
     value_set_int(v, "live", s->seen.live);
     for (size_t i = 0; i < value_length(s->refused) && i < REFUSED_MAX; i++)
         value_append(refused, value_share(value_at(s->refused, i)));

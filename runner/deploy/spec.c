@@ -10,7 +10,7 @@
 static void copy_image(struct release_image *to, const struct release_image *from)
 {
     to->reference = mem_strdup(from->reference);
-    to->digest = mem_strdup(from->digest);
+    to->digest = mem_strdup_opt(from->digest);
     strv_copy(&to->layers, &from->layers);
     strv_copy(&to->config.entrypoint, &from->config.entrypoint);
     strv_copy(&to->config.cmd, &from->config.cmd);
@@ -55,6 +55,13 @@ int spec_image(const struct value *answer, struct release_image *ret, struct err
     return 0;
 }
 
+void spec_image_reference(const char *reference, struct release_image *ret)
+{
+    const char *at = strrchr(reference, '@');
+    ret->reference = mem_strdup(reference);
+    ret->digest = at && digest_ok(at + 1) ? mem_strdup(at + 1) : NULL;
+}
+
 static void set_origin(struct release *r, const struct spec_origin *origin)
 {
     r->created_unix_ms = origin->created_unix_ms;
@@ -73,6 +80,10 @@ int spec_release(const struct value *section, const struct spec_origin *origin,
     mem_replace(&ret->commit, origin->commit);
     copy_image(&ret->image, origin->image);
     ret->env = value_copy(origin->env);
+    if (origin->manifest) {
+        ret->manifest = value_copy(origin->manifest);
+        ret->instances = origin->replicas;
+    }
     if (live)
         ret->slot = ret->strategy.kind == STRATEGY_ROLLING ? live->slot : slot_other(live->slot);
     return 0;

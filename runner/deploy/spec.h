@@ -9,19 +9,24 @@ struct spec_origin {
     int64_t created_unix_ms;
     const struct release_image *image;
     const struct value *env; // a map of strings: what instances see, without secrets
+    // Kubernetes: manifest_to_value() of what is applied, and its replicas. NULL: of this host
+    const struct value *manifest;
+    int replicas;
 };
 
 // What davit-image answers to "unpack" (image/role.h) as the image of a release: its layers, there
 // "layers/HEX" with the top first, become digests with the bottom first. ERR_PROTOCOL for what is
 // missing. *ret (all-zero before) is part of a release and freed with it, in any case.
 int spec_image(const struct value *answer, struct release_image *ret, struct error *err);
+// "registry/name:tag", "registry/name@sha256:…" as the image of a release for Kubernetes.
+void spec_image_reference(const char *reference, struct release_image *ret);
 
 // A pipeline's checked `deploy` section becomes a release; `live` is the one that is live, or NULL.
 // The slot follows from both. *ret (all-zero before) is to be freed in any case.
 int spec_release(const struct value *section, const struct spec_origin *origin,
     const struct release *live, struct release *ret, struct error *err);
 // An earlier release once more, image, settings and gates included, as a new one: what `davit
-// rollback` puts. Of `origin`, image, env and commit are not looked at.
+// rollback` puts. Of `origin`, image, env, manifest and commit are not looked at.
 int spec_again(const struct release *earlier, const struct spec_origin *origin,
     const struct release *live, struct release *ret, struct error *err);
 

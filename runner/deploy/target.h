@@ -198,8 +198,9 @@ struct target_ops {
 
     // Releases. A record is a JSON map (deploy/release.h); put gives it the next revision. Not
     // idempotent: after a lost answer, look for the record in the list. The values of its secrets
-    // stay with the target: those of `secrets` (a map of strings, or NULL), or with secrets_of
-    // (else 0) those of that release once more.
+    // stay with the target: those of `secrets` (a map of strings; on Kubernetes the list of Secrets
+    // that manifest_build() made; or NULL), or with secrets_of (else 0) those of that release once
+    // more.
     int (*release_put)(struct target *t, int64_t epoch, const struct value *record,
         const struct value *secrets, int64_t secrets_of, int64_t *ret_revision, struct error *err);
     int (*release_list)(

@@ -16,6 +16,7 @@ static void on_built(void *arg, const struct role_result *result)
     s->outputs = value_map();
     value_set_str(s->outputs, "digest", value_get_str(result->result, "digest"));
     value_set_str(s->outputs, "reference", value_get_str(result->result, "reference"));
+    value_set_bool(s->outputs, "pushed", value_length(value_get(result->result, "pushed")) > 0);
     output_note(&s->output, "image %s", value_get_str(result->result, "digest"));
     stage_end(s, STATUS_SUCCESS, 0, NULL);
 }

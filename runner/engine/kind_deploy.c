@@ -1,8 +1,9 @@
-// `deploy` stages: davit-image unpacks and pins what is deployed, then davit-deploy carries out the
-// rollout.
+// `deploy` stages: davit-deploy carries out the rollout. On this host davit-image unpacks and pins
+// what is deployed before; a cluster's nodes pull it by themselves.
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/deploy_job.h"
 #include "engine/outcome.h"
 #include "engine/run_private.h"
 #include "os/clock.h"
@@ -111,55 +112,21 @@ static int journal(void *arg, const struct value *event, struct error *err)
         detail, clock_unix_ms(), err);
 }
 
-// What the app gets: plain values in the job, secrets in a sealed file of memory that only the role
-// can read.
-static int add_environment(
-    struct stage_run *s, struct value *job, int *ret_secrets, struct error *err)
-{
-    struct value *env = value_map();
-    AUTO(value) struct value *secrets = value_map();
-    vec_each (item, &s->plan->env.items)
-        value_set_str(item->secret ? secrets : env, item->name, item->value);
-    value_set(job, "env", env);
-    if (value_length(secrets) == 0)
-        return 0;
-    AUTO_FREE char *text = value_print(secrets);
-    *ret_secrets = fd_memory("secrets", text, strlen(text), err);
-    explicit_bzero(text, strlen(text));
-    return *ret_secrets < 0 ? -1 : 0;
-}
-
 static int start_deploy(struct stage_run *s, const char *op, struct error *err)
 {
     struct run *run = s->run;
     const struct stage *stage = s->plan->stage;
-    AUTO_FD int secrets = -1;
-    AUTO(value) struct value *job = value_map();
-    value_set_str(job, "op", op);
-    value_set_str(job, "app", value_get_str(stage->deploy, "app"));
-    value_set(job, "spec", value_copy(stage->deploy));
-    value_set(job, "image", value_copy(s->image));
-    // A tree with changes of its own is not what the commit says: nobody is to judge it by that.
-    value_set_str(job, "commit", run->context.dirty ? "" : run->record.commit);
-    value_set_str(job, "message", run->record.message);
-    // Who pushed, git does not say: the commit's author, whose name may be anything, stands for
-    // them.
-    const char *person = run->record.who ? run->record.who : run->record.author;
-    AUTO_FREE char *who = mem_printf("%.100s", person ? person : "?");
-    value_set_str(job, "who", who);
-    value_set_str(job, "why", run->record.why ? run->record.why : "run by hand");
-    value_set_str(job, "trace_id", run->record.trace_id);
-    AUTO_FREE char *id = mem_printf("%lld", (long long)run->record.id);
-    value_set_str(job, "run", id);
-    if (add_environment(s, job, &secrets, err) < 0)
+    AUTO_FD int fd = -1;
+    struct value *job = NULL;
+    if (deploy_job(s, op, &job, &fd, err) < 0)
         return -1;
     struct role_spec spec = {
         .program = PROGRAM_DEPLOY,
         .name = stage->name,
         .cgroup = s->cgroup,
-        .job = take_ptr(job),
-        .job_fd = secrets,
-        .network = SANDBOX_NETWORK_HOST, // its gates reach the instances
+        .job = job,
+        .job_fd = fd,
+        .network = SANDBOX_NETWORK_HOST, // its gates reach the instances, it the cluster
         .timeout_ms = stage->timeout_ms,
         .grace_ms = DEPLOY_GRACE_MS,
         .output = &s->output,
@@ -187,19 +154,44 @@ static void on_unpacked(void *arg, const struct role_result *result)
         stage_fail(s, &err);
 }
 
-// The digest that a build stage of this run made, or a reference as the file has it.
+static const struct stage_run *find_maker(const struct stage_run *s, const char *image)
+{
+    vec_each (other, &s->run->stages)
+        if (strcmp(other->plan->stage->name, image) == 0)
+            return other;
+    return NULL;
+}
+
+// The digest that a build stage of this run made (for a cluster, with the registry that it was
+// pushed to), or a reference as the file has it.
 static char *image_reference(struct stage_run *s, struct error *err)
 {
     const char *image = value_get_str(s->plan->stage->deploy, "image");
-    vec_each (other, &s->run->stages)
-        if (strcmp(other->plan->stage->name, image) == 0) {
-            const char *digest = value_get_str(other->outputs, "digest");
-            if (digest)
-                return mem_strdup(digest);
-            error_set(err, ERR_FAILED, "stage \"%s\" has made no image in this run", image);
-            return NULL;
-        }
-    return stage_expand(s, image, err);
+    const struct stage_run *maker = find_maker(s, image);
+    if (!maker)
+        return stage_expand(s, image, err);
+    const char *digest = value_get_str(maker->outputs, "digest");
+    if (!digest) {
+        error_set(err, ERR_FAILED, "stage \"%s\" has made no image in this run", image);
+        return NULL;
+    }
+    if (!deploy_cluster(s))
+        return mem_strdup(digest);
+    if (!value_get_bool(maker->outputs, "pushed", false)) {
+        error_set(err, ERR_FAILED,
+            "the image of stage \"%s\" was not pushed, and kubernetes pulls it from a registry: "
+            "only a push to the default branch, a tag or a run by hand pushes without a `when`",
+            image);
+        return NULL;
+    }
+    return mem_strdup(value_get_str(maker->outputs, "reference"));
+}
+
+static int start_on_cluster(struct stage_run *s, const char *reference, struct error *err)
+{
+    s->image = value_map();
+    value_set_str(s->image, "reference", reference);
+    return start_deploy(s, "deploy", err);
 }
 
 static int start(struct stage_run *s, struct error *err)
@@ -207,6 +199,8 @@ static int start(struct stage_run *s, struct error *err)
     AUTO_FREE char *reference = image_reference(s, err);
     if (!reference)
         return -1;
+    if (deploy_cluster(s))
+        return start_on_cluster(s, reference, err);
     struct value *job = value_map();
     value_set_str(job, "op", "unpack");
     value_set_str(job, "reference", reference);

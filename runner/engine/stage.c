@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/deploy_job.h"
 #include "engine/expand.h"
 #include "engine/run_private.h"
 #include "os/clock.h"
@@ -84,8 +85,7 @@ void stage_start(struct stage_run *s)
     s->started_ms = clock_unix_ms();
     if (s->plan->stage->kind ==
         STAGE_DEPLOY) { // should we die, the daemon resumes the app's rollout
-        s->outputs = value_map();
-        value_set_str(s->outputs, "app", value_get_str(s->plan->stage->deploy, "app"));
+        s->outputs = deploy_place(s->run->pipeline, s->plan->stage);
     }
     record(s);
     if (prepare(s, &err) < 0 || s->ops->start(s, &err) < 0)

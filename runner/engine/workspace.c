@@ -27,19 +27,25 @@ static char *artifacts_path(const struct launcher *l, int64_t run_id, const char
     return state_path(l->state, "runs/%lld/artifacts/%s", (long long)run_id, stage);
 }
 
+void workspace_directories(const struct launcher *l, int64_t run_id, const struct strv *needs,
+    const char *checkout, struct strv *ret)
+{
+    strv_each (need, needs) {
+        char *path = artifacts_path(l, run_id, *need);
+        if (file_exists(AT_FDCWD, path))
+            strv_push_take(ret, path);
+        else
+            free(path);
+    }
+    strv_push(ret, checkout);
+}
+
 int workspace_make(const struct launcher *l, int64_t run_id, const char *stage,
     const struct strv *needs, const char *checkout, bool checkout_foreign, struct workspace *ret,
     struct error *err)
 {
     struct workspace w = {0};
-    strv_each (need, needs) {
-        char *path = artifacts_path(l, run_id, *need);
-        if (file_exists(AT_FDCWD, path))
-            strv_push_take(&w.lowers, path);
-        else
-            free(path);
-    }
-    strv_push(&w.lowers, checkout);
+    workspace_directories(l, run_id, needs, checkout, &w.lowers);
     w.foreign_lowers = checkout_foreign ? w.lowers.length - 1 : w.lowers.length;
     w.writable = state_path(l->state, "runs/%lld/stages/%s", (long long)run_id, stage);
     AUTO_FREE char *upper = path_join(w.writable, "upper");

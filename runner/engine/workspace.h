@@ -17,6 +17,10 @@ struct workspace {
 };
 void workspace_done(struct workspace *w);
 
+// What a workspace is made of, for whoever only reads it: artifacts of the needs, then the
+// checkout. The same order as in `lowers`.
+void workspace_directories(const struct launcher *l, int64_t run_id, const struct strv *needs,
+    const char *checkout, struct strv *ret);
 // `needs`: names of all stages that this one needs, directly or not, nearest first.
 int workspace_make(const struct launcher *l, int64_t run_id, const char *stage,
     const struct strv *needs, const char *checkout, bool checkout_foreign, struct workspace *ret,

@@ -27,6 +27,62 @@ static bool has_probe(const struct value *gates)
     return false;
 }
 
+// What only one of the targets knows; `instead` is what does it on the other.
+static const struct {
+    const char *key, *instead;
+} local_keys[] = {
+    {"instances", "`replicas` of the Deployment says how many pods run"},
+    {"listen", "the Service of the manifests says where the app is reached"},
+    {"ports", "`ports` of the container and of the Service say where it answers"},
+    {"healthcheck", "readinessProbe of the container says when a pod is ready"},
+    {"grace", "terminationGracePeriodSeconds of the pod says how long it has to end"},
+    {"drain", "a preStop hook (preStop: {sleep: {seconds: 3}}) keeps a pod until it has left the "
+              "traffic"},
+};
+static const char *const kube_keys[] = {"manifests", "service"};
+
+static void check_kubernetes(
+    struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
+{
+    const struct yaml_node *deploy = yaml_get(node, "deploy");
+    for (size_t i = 0; i < ARRAY_LEN(local_keys); i++) {
+        const struct yaml_node *found = yaml_get(deploy, local_keys[i].key);
+        if (found)
+            check_error_at(parsing, found->place, "`%s` is for this host; on kubernetes %s",
+                local_keys[i].key, local_keys[i].instead);
+    }
+    // Their defaults are nobody's.
+    static const char *const parts[] = {
+        "instances", "listen", "ports", "healthcheck", "grace_ms", "drain_ms"};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        value_set(stage->deploy, parts[i], NULL);
+    const struct yaml_node *manifests = yaml_get(deploy, "manifests");
+    if (!manifests || (manifests->type == YAML_LIST && !manifests->count))
+        check_error_at(parsing,
+            manifests ? manifests->place : node_at(node, "deploy", "environment")->place,
+            "a deploy to kubernetes needs `manifests`, the files and directories of the workspace "
+            "that describe the app, as in manifests: [k8s/]");
+}
+
+static void check_local(
+    struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
+{
+    const char *name = value_get_str(stage->deploy, "environment");
+    for (size_t i = 0; i < ARRAY_LEN(kube_keys); i++) {
+        const struct yaml_node *found = node_at(node, "deploy", kube_keys[i]);
+        if (found && name)
+            check_error_at(parsing, found->place,
+                "`%s` is for kubernetes, and apps of environment \"%s\" run on this host: it would "
+                "need target: kubernetes",
+                kube_keys[i], YAML_SHOW(name));
+        else if (found)
+            check_error_at(parsing, found->place,
+                "`%s` is for kubernetes, and without an `environment` an app runs on this host: "
+                "name one that has target: kubernetes",
+                kube_keys[i]);
+    }
+}
+
 // Traffic, health checks and probes go to one port of an instance.
 static void check_ports(
     struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
@@ -75,7 +131,13 @@ static void check_deadline(
 
 void check_deploy(struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
 {
+    const struct environment *environment = stage_environment(parsing->p, stage);
     check_environment(parsing, stage, node);
-    check_ports(parsing, stage, node);
+    if (environment_is_kubernetes(environment)) {
+        check_kubernetes(parsing, stage, node);
+    } else if (environment || !value_get_str(stage->deploy, "environment")) {
+        check_local(parsing, stage, node);
+        check_ports(parsing, stage, node);
+    }
     check_deadline(parsing, stage, node);
 }

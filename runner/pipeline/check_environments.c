@@ -152,12 +152,30 @@ static void check_use(struct parsing *parsing, const struct env_use *use, const 
     }
 }
 
+static void check_place(struct parsing *parsing, const struct environment *environment)
+{
+    static const char *const keys[] = {"context", "namespace"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const struct yaml_node *found =
+            node_at(parsing->root, "environments", environment->name, keys[i]);
+        if (found && text_equal(environment->target, "local"))
+            check_error_at(parsing, found->place,
+                "`%s` is for kubernetes, and environment \"%s\" has target: local%s", keys[i],
+                YAML_SHOW(environment->name),
+                node_at(parsing->root, "environments", environment->name, "target")
+                    ? ""
+                    : " (the default): add target: kubernetes");
+    }
+}
+
 void check_environments(struct parsing *parsing)
 {
     struct pipeline *p = parsing->p;
     check_table(parsing, &p->env, NULL, NULL);
-    vec_each (environment, &p->environments)
+    vec_each (environment, &p->environments) {
+        check_place(parsing, environment);
         check_table(parsing, &environment->env, environment, NULL);
+    }
     for (size_t i = 0; i < p->stages.length; i++) {
         const struct stage *stage = &p->stages.items[i];
         check_table(parsing, &stage->env, stage_environment(p, stage), stage);

@@ -213,6 +213,15 @@ static void check_image(struct graph *g, size_t at, size_t *open)
             "stage \"%s\" deploys the image of \"%s\" and may start before it is made: add \"%s\" "
             "to its needs",
             YAML_SHOW(stages[at].name), YAML_SHOW(made->name), YAML_SHOW(made->name));
+    else if (environment_is_kubernetes(stage_environment(g->parsing->p, &stages[at])) &&
+             !value_get_bool(maker->build, "push", false))
+        check_error_at(g->parsing, image->place,
+            "kubernetes pulls the image of \"%s\" from a registry, and that stage does not push: "
+            "%s",
+            YAML_SHOW(made->name),
+            value_length(value_get(maker->build, "tags"))
+                ? "remove its push: false"
+                : "give it tags: [\"REGISTRY/NAME:TAG\"]");
 }
 
 void check_needs(struct parsing *parsing)

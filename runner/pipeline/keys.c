@@ -56,11 +56,13 @@ static const struct schema_row trigger_rows[] = {
 };
 
 static const struct schema_row environment_rows[] = {
-    {"target", SCHEMA_ENUM, .fallback = "local", .choices = CHOICES("local"),
-        .later = CHOICES("kubernetes"), .doc = "where apps of this environment run"},
+    {"target", SCHEMA_ENUM, .fallback = "local", .choices = CHOICES("local", "kubernetes"),
+        .doc = "where apps of this environment run"},
     ENV_ROW("values over those of the pipeline, for deploys to this environment"),
-    {"context", SCHEMA_STRING, SCHEMA_LATER, .doc = "of the kubeconfig"},
-    {"namespace", SCHEMA_STRING, SCHEMA_LATER, .doc = "of the cluster"},
+    {"context", SCHEMA_STRING, .also = " cluster ",
+        .doc = "kubernetes: of the kubeconfig; its current one if not given"},
+    {"namespace", SCHEMA_STRING, .check = format_dns_label, .also = " ns ",
+        .doc = "kubernetes: where the app lives; that of the context if not given"},
     {"approval", SCHEMA_STRING, SCHEMA_LATER, .doc = "whether a person must agree"},
     {0},
 };
@@ -232,7 +234,10 @@ static const struct schema_row deploy_rows[] = {
         .doc = "that connections of an instance have to end by themselves"},
     {"deadline", SCHEMA_DURATION, .fallback = "10m", .min = MS_SECOND, .max = STAGE_MAX_MS,
         .doc = "for the new instances to become ready, or the rollout goes back"},
-    {"manifests", SCHEMA_LIST, SCHEMA_LATER, .doc = "of Kubernetes"},
+    {"manifests", SCHEMA_LIST, SCHEMA_SINGLE, .rows = ITEM(.check = format_beneath),
+        .also = " manifest k8s yaml ", .doc = "kubernetes: files and directories of the workspace"},
+    {"service", SCHEMA_STRING, .check = format_dns_label,
+        .doc = "kubernetes: the Service whose traffic is switched, if there are several"},
     {0},
 };
 

@@ -1,7 +1,8 @@
 // The table of the pipeline file (README, "The pipeline file"): what pipeline_parse() reads by.
 //
 // Two sections reach other rooms as value trees, in struct stage. A key is always there unless it
-// is marked (absent). Strings marked ${} may hold expressions: expr_expand() them.
+// is marked (absent), or (local) and the stage's environment is another. Strings marked ${} may
+// hold expressions: expr_expand() them.
 //
 // build: {
 //   "dockerfile": "Dockerfile",      a path below the workspace
@@ -17,21 +18,23 @@
 //   "environment": "staging",        (absent) one of the file's environments
 //   "image": "image",                a build stage that this one needs (directly or not); or a
 //                                    reference ${}, which has one of "/:@" or an expression in it
-//   "instances": 2,
-//   "listen": "127.0.0.1:8080",      (absent) then no traffic is routed to the app
+//   "instances": 2,                  (local)
+//   "listen": "127.0.0.1:8080",      (local) (absent) then no traffic is routed to the app
 //   "ports": {"PORT": "http", "PPROF_PORT": "private"},
-//                                    at most one is http; one is wherever `listen`, `healthcheck`
-//                                    or a gate that connects is given
+//                                    (local) at most one is http; one is wherever `listen`,
+//                                    `healthcheck` or a gate that connects is given
 //   "healthcheck": {"path": "/ping", "status": 200, "interval_ms": 1000, "timeout_ms": 5000},
-//                                    (absent)
+//                                    (local) (absent)
 //   "strategy": {"kind": "rolling"}
 //            or {"kind": "blue-green", "promotion": "automatic" or "manual",
 //                "scale_down_delay_ms": 0},
 //   "gates": {"before_switch": [gate, …], "after_switch": [gate, …]},
 //   "secrets": ["DATABASE_URL"],     the same as the stage's `secrets`
-//   "grace_ms": 30000,               from the signal to end to the one to die
-//   "drain_ms": 30000,               for connections to end by themselves
-//   "deadline_ms": 600000            for the new instances to become ready
+//   "grace_ms": 30000,               (local) from the signal to end to the one to die
+//   "drain_ms": 30000,               (local) for connections to end by themselves
+//   "deadline_ms": 600000,           for the new instances to become ready
+//   "manifests": ["k8s/"],           kubernetes, and only there: paths below the workspace
+//   "service": "web"                 (absent) kubernetes
 // }
 //
 // gate: {"kind": "http", "path": "/ping", "status": 200, "headers": {"name": "value"},

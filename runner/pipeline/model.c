@@ -94,6 +94,8 @@ void pipeline_free(struct pipeline *p)
     vec_each (environment, &p->environments) {
         free(environment->name);
         free(environment->target);
+        free(environment->context);
+        free(environment->namespace);
         env_table_done(&environment->env);
     }
     vec_free(&p->environments);
@@ -124,6 +126,11 @@ struct environment *stage_environment(const struct pipeline *p, const struct sta
 {
     const char *name = value_get_str(stage->deploy, "environment");
     return name ? pipeline_environment(p, name) : NULL;
+}
+
+bool environment_is_kubernetes(const struct environment *environment)
+{
+    return environment && text_equal(environment->target, "kubernetes");
 }
 
 static bool any_glob(const struct strv *globs, const char *name)

@@ -83,7 +83,8 @@ struct stage {
 
 struct environment {
     char *name;
-    char *target; // "local" (later "kubernetes")
+    char *target;              // "local" or "kubernetes"
+    char *context, *namespace; // kubernetes; NULL: the kubeconfig's current one, the context's
     struct env_table env;
 };
 
@@ -113,6 +114,7 @@ struct stage *pipeline_stage(const struct pipeline *p, const char *name); // NUL
 struct environment *pipeline_environment(const struct pipeline *p, const char *name);
 // The one that a deploy stage names; NULL when it names none, and for other kinds.
 struct environment *stage_environment(const struct pipeline *p, const struct stage *stage);
+bool environment_is_kubernetes(const struct environment *environment); // NULL is this host
 
 // Reads and checks a pipeline file whole. Every mistake goes to *diags, which point into `source`:
 // it must outlive both the pipeline and the diagnostics, and diag_sort() puts them in its order.

@@ -182,6 +182,8 @@ static void take_pipeline(struct parsing *parsing)
             struct environment *to = vec_add(&p->environments);
             to->name = mem_strdup(from->key->text);
             to->target = take_string(v, "target");
+            to->context = take_string(v, "context");
+            to->namespace = take_string(v, "namespace");
             take_env(parsing, &to->env, yaml_get(from->value, "env"), value_get(v, "env"));
         }
     if (stages && stages->type == YAML_MAP)

@@ -183,8 +183,8 @@ static void a_deploy_is_told_step_by_step_and_reported(void **state)
 static void secrets_reach_the_instances(void **state)
 {
     const struct shop *shop = *state;
-    static const char secrets[] = "{\"TOKEN\": \"hush\"}";
-    AUTO_FD int fd = fd_memory("secrets", secrets, strlen(secrets), NULL);
+    static const char document[] = "{\"secrets\": {\"TOKEN\": \"hush\"}}";
+    AUTO_FD int fd = fd_memory("job", document, strlen(document), NULL);
     AUTO(job) struct job job = {.role = {.fds = &fd, .fd_count = 1}};
     struct value *what = shop_deploy_job(shop, "1", "c1", SHOP_SERVES("$TOKEN$MODE"));
     struct value *names = value_list();

@@ -39,10 +39,17 @@ static const char bare[] =
     "\"app\":\"a\",\"instances\":1,\"strategy\":{\"kind\":\"rolling\"},\"grace_ms\":0,"
     "\"drain_ms\":0,\"deadline_ms\":1,\"outcome\":\"pending\",\"version\":1}";
 
+static const char kube[] =
+    "{\"revision\":3,\"created_unix_ms\":9,\"commit\":\"4f0c\",\"who\":\"ann\",\"why\":\"by hand\","
+    "\"run\":\"42\",\"trace_id\":\"0af7\",\"image\":{\"reference\":\"r.local/web:v2\"},"
+    "\"env\":{\"MODE\":\"x\"},\"slot\":\"green\",\"app\":\"web\",\"environment\":\"staging\","
+    "\"strategy\":{\"kind\":\"rolling\"},\"deadline_ms\":600000,\"instances\":3,"
+    "\"manifest\":{\"others\":[]},\"outcome\":\"pending\",\"version\":1}";
+
 static void a_record_survives_its_c_view(void **state)
 {
     (void)state;
-    const char *records[] = {full, bare};
+    const char *records[] = {full, bare, kube};
     for (size_t i = 0; i < ARRAY_LEN(records); i++) {
         AUTO(value) struct value *v = parse(records[i]);
         AUTO(release) struct release r = {0};
@@ -100,6 +107,16 @@ static const struct {
     {"why2", "1", "did you mean \"why\"?"},
 };
 
+static const struct {
+    const char *key, *json, *part;
+} bad_kube_records[] = {
+    {"manifest", "[]", "\"manifest\" is not a map"},
+    {"manifest", NULL, "\"digest\" is missing"}, // then it is one of a host
+    {"instances", NULL, "\"instances\" is missing"},
+    {"listen", "\"127.0.0.1:80\"", "unknown key \"listen\""},
+    {"grace_ms", "1", "unknown key \"grace_ms\""},
+};
+
 static void set_path(struct value *v, const char *path, struct value *item)
 {
     const char *dot = strchr(path, '.');
@@ -133,6 +150,21 @@ static void a_record_that_makes_no_sense_is_refused(void **state)
     check_error(release_from_value(none, &r, &err), ERR_PROTOCOL, "\"version\"");
 }
 
+static void a_record_of_kubernetes_is_checked_as_well(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad_kube_records); i++) {
+        const char *json = bad_kube_records[i].json;
+        AUTO(value) struct value *v = parse(kube);
+        AUTO(release) struct release r = {0};
+        struct error err = {0};
+        value_set(v, bad_kube_records[i].key, json ? parse(json) : NULL);
+        assert_int_equal(release_from_value(v, &r, &err), -1);
+        if (!strstr(err.message, bad_kube_records[i].part))
+            fail_msg("row %zu: %s", i, err.message);
+    }
+}
+
 // From a pipeline.
 
 static const char section[] =
@@ -153,7 +185,8 @@ static void make_release(const struct release *live, struct release *ret)
     AUTO(value) struct value *env = parse("{\"GIN_MODE\":\"release\"}");
     struct release_image image = {.reference = reference, .digest = digest, .config.user = user};
     strv_push(&image.layers, "sha256:bb");
-    struct spec_origin origin = {"4f0c", "ann", "push to main", "42", "0af7", 5000, &image, env};
+    struct spec_origin origin = {
+        "4f0c", "ann", "push to main", "42", "0af7", 5000, &image, env, NULL, 0};
     check_ok(spec_release(v, &origin, live, ret, &err));
     strv_done(&image.layers);
 }
@@ -196,6 +229,45 @@ static void a_section_with_a_mistake_is_refused(void **state)
         AUTO(release) struct release r = {0};
         check_error(release_from_section(v, &r, &err), ERR_PROTOCOL, rows[i].part);
     }
+}
+
+static void a_section_with_manifests_becomes_a_release_for_kubernetes(void **state)
+{
+    (void)state;
+    AUTO(value)
+    struct value *v = parse("{\"app\":\"web\",\"environment\":\"staging\",\"image\":\"image\","
+                            "\"manifests\":[\"k8s/\"],\"service\":\"web\",\"secrets\":[\"TOKEN\"],"
+                            "\"strategy\":{\"kind\":\"rolling\"},\"gates\":{\"after_switch\":[]},"
+                            "\"deadline_ms\":600000}");
+    AUTO(value) struct value *env = parse("{\"MODE\":\"x\"}");
+    AUTO(value) struct value *manifest = parse("{\"others\":[]}");
+    AUTO(release) struct release r = {0}, from = {0};
+    spec_image_reference("r.local/web@sha256:"
+                         "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+        &from.image);
+    struct spec_origin origin = {
+        "4f0c", "ann", "by hand", "42", "0af7", 5000, &from.image, env, manifest, 3};
+    check_ok(spec_release(v, &origin, NULL, &r, &err));
+    assert_int_equal(r.instances, 3);
+    assert_true(value_equal(r.manifest, manifest));
+    assert_string_equal(r.image.digest, strrchr(r.image.reference, '@') + 1);
+    assert_int_equal(r.secrets.length, 1);
+    AUTO(value) struct value *record = release_to_value(&r);
+    AUTO(release) struct release again = {0};
+    check_ok(release_from_value(record, &again, &err));
+    assert_null(value_get(record, "grace_ms"));
+    value_set(v, "instances", value_int(2)); // the workload's replicas say it
+    AUTO(release) struct release wrong = {0};
+    check_error(release_from_section(v, &wrong, &err), ERR_PROTOCOL, "unknown key \"instances\"");
+}
+
+static void a_tag_is_no_digest(void **state)
+{
+    (void)state;
+    AUTO(release) struct release r = {0};
+    spec_image_reference("r.local/web:v1", &r.image);
+    assert_string_equal(r.image.reference, "r.local/web:v1");
+    assert_null(r.image.digest);
 }
 
 static void a_rollout_follows_from_two_releases(void **state)
@@ -293,8 +365,10 @@ static void a_rollback_brings_back_all_of_an_earlier_release(void **state)
 
 TEST_MAIN(cmocka_unit_test(a_record_survives_its_c_view), cmocka_unit_test(the_c_view_of_a_record),
     cmocka_unit_test(a_record_that_makes_no_sense_is_refused),
+    cmocka_unit_test(a_record_of_kubernetes_is_checked_as_well),
     cmocka_unit_test(a_deploy_section_becomes_a_release),
-    cmocka_unit_test(a_section_with_a_mistake_is_refused),
+    cmocka_unit_test(a_section_with_manifests_becomes_a_release_for_kubernetes),
+    cmocka_unit_test(a_tag_is_no_digest), cmocka_unit_test(a_section_with_a_mistake_is_refused),
     cmocka_unit_test(a_rollout_follows_from_two_releases),
     cmocka_unit_test(the_platforms_own_rolling_has_no_gate_before_the_switch),
     cmocka_unit_test(a_rollback_brings_back_all_of_an_earlier_release))
