@@ -1,6 +1,8 @@
 #include "deploy/target_kube.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "deploy/kube_private.h"
 #include "deploy/refused.h"
@@ -231,6 +233,31 @@ static int kube_allow(struct target *t, const char *commit, struct error *err)
     return kube_state_change(r.k, 0, change_allow, &r, err);
 }
 
+// --- asking an instance ---
+
+// By the API server, which reaches pods: whoever drives need not be in their network.
+static int kube_probe(struct target *t, const struct instance *instance, const char *path,
+    struct target_probe *ret, struct error *err)
+{
+    struct kube_target *k = kube_of(t);
+    struct kube_raw raw = {0};
+    const char *port = strrchr(instance->address, ':');
+    if (!port)
+        return error_set(err, ERR_UNSUPPORTED, "pod %s has no port to ask", instance->name);
+    AUTO_FREE char *pod = kube_path(k->kinds[KUBE_POD], k->ns, instance->name);
+    AUTO_FREE char *whole = mem_printf("%s%s/proxy%s", pod, port, path);
+    if (kube_raw_request(k->client, whole, &raw, err) < 0) {
+        kube_raw_done(&raw);
+        return -1;
+    }
+    ret->url = take_ptr(raw.url);
+    ret->headers = raw.headers;
+    ret->request = raw.request;
+    ret->request.url = ret->url;
+    ret->request.headers = &ret->headers;
+    return 0;
+}
+
 // --- life ---
 
 static void kube_free(struct target *t)
@@ -279,6 +306,7 @@ static const struct target_ops ops = {
     .request = kube_request_,
     .explain = kube_explain,
     .logs = kube_logs,
+    .probe = kube_probe,
     .down = kube_down,
     .free = kube_free,
 };

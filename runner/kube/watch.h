@@ -24,8 +24,8 @@ bool kube_watch_synced(const struct kube_watch *w); // the first list is complet
 const struct error *kube_watch_error(const struct kube_watch *w);
 // Objects, in the order of their names; lent until the loop runs again.
 size_t kube_watch_count(const struct kube_watch *w);
-const struct value *kube_watch_item(const struct kube_watch *w, size_t index);
-const struct value *kube_watch_get(const struct kube_watch *w, const char *name); // or NULL
+struct value *kube_watch_item(const struct kube_watch *w, size_t index);
+struct value *kube_watch_get(const struct kube_watch *w, const char *name); // or NULL
 // The answer to a write of the caller's own (NULL `object` with a name: it was deleted): shown from
 // now on. Events of that object from before that write, which are still on their way, do not bring
 // older states back.
