@@ -54,14 +54,16 @@ int64_t kube_start(struct kube_client *c, const struct kube_request *request, ku
     void *arg, struct error *err);
 void kube_cancel(struct kube_client *c, int64_t id); // done is not called; accepts -1
 // Runs the loop until the request is over: everything else on the loop (a Lease's renewal, watches)
-// goes on meanwhile. Not to be called from within a callback of the loop. *ret (may be NULL) is the
-// caller's.
+// goes on meanwhile, and a loop_stop() of others does not end it (who wants to wake somebody by
+// that keeps a flag). Not to be called from within a callback of the loop. *ret (may be NULL) is
+// the caller's.
 int kube_do(struct kube_client *c, const struct kube_request *request, struct value **ret,
     struct error *err);
 // As text, with no reading of it: logs. At most `out`'s maximum; what is over is cut at the front.
 int kube_do_text(struct kube_client *c, const char *path, struct str *out, struct error *err);
 // What an own HTTP request to the API server needs (a pod's proxy): fills url, headers and TLS of
-// *ret, which live until kube_raw_done().
+// *ret (all-zero before), which live until kube_raw_done(); *ret must not be moved. Before the
+// first credential of a dynamic cluster is there the loop runs as in kube_do().
 struct kube_raw {
     struct http_request request;
     char *url;
@@ -69,7 +71,8 @@ struct kube_raw {
 };
 int kube_raw_request(
     struct kube_client *c, const char *path, struct kube_raw *ret, struct error *err);
-void kube_raw_done(struct kube_raw *r);
+void kube_raw_done(struct kube_raw *r); // accepts an all-zero struct
+DEFINE_AUTO(kube_raw, struct kube_raw, kube_raw_done)
 
 // --- kinds ---
 
@@ -92,7 +95,7 @@ char *kube_path(const struct kube_kind *kind, const char *ns, const char *name);
 int kube_get(struct kube_client *c, const struct kube_kind *kind, const char *ns, const char *name,
     struct value **ret, struct error *err);
 // All pages; `selector` (labels) may be NULL. *ret_items is a list of objects, each with apiVersion
-// and kind. A `continue` that is too old (410) starts once more from the front.
+// and kind. A `continue` that is too old (410) asks for all of it in one piece.
 int kube_list(struct kube_client *c, const struct kube_kind *kind, const char *ns,
     const char *selector, struct value **ret_items, struct error *err);
 int kube_create(struct kube_client *c, const struct kube_kind *kind, const char *ns,
