@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "deploy/kube_private.h"
-#include "deploy/verdict.h"
-#include "os/clock.h"
 
 static const struct kube_kind *kind_of(
     struct kube_target *k, const struct value *object, struct error *err)
@@ -56,8 +54,8 @@ static int check_owner(const struct kube_target *k, const struct kube_kind *kind
     const char *app = kube_label(object, KUBE_LABEL_APP);
     if (!app || text_equal(app, k->app))
         return 0;
-    return error_set(err, ERR_DENIED, "%s/%s belongs to the app %s", kind->plural,
-        kube_name(object), app);
+    return error_set(
+        err, ERR_DENIED, "%s/%s belongs to the app %s", kind->plural, kube_name(object), app);
 }
 
 static bool changed_meanwhile(const struct error *err)
@@ -154,29 +152,25 @@ static bool rolls(const char *kind)
     return false;
 }
 
-int kube_settled(struct kube_target *k, const struct kube_known *release, int64_t since_unix_ms,
-    bool *ret_settled, char *ret_doomed, size_t size, struct error *err)
+int kube_settled(struct kube_target *k, const struct kube_known *release,
+    const struct verdict_input *in, bool *ret_settled, char *ret_doomed, size_t size,
+    struct error *err)
 {
-    AUTO(value) struct value *pods = kube_items(k, KUBE_POD, err);
-    AUTO(value) struct value *events = kube_items(k, KUBE_EVENT, err);
     const struct value *others = release->manifest.others;
     *ret_settled = true;
     *ret_doomed = '\0';
-    if (!pods || !events)
-        return -1;
     for (size_t i = 0; i < value_length(others) && !*ret_doomed; i++) {
         const struct value *wanted = value_at(others, i);
         const char *kind = value_get_str(wanted, "kind");
         if (!rolls(kind))
             continue;
-        struct kube_watch *watch =
-            kube_follow(k, value_get_str(wanted, "apiVersion"), kind, err);
+        struct kube_watch *watch = kube_follow(k, value_get_str(wanted, "apiVersion"), kind, err);
         if (!watch || kube_sync(k, err) < 0)
             return -1;
         const struct value *object = kube_watch_get(watch, kube_name(wanted));
         bool settled = false;
         if (object)
-            verdict_other(object, pods, events, since_unix_ms, &settled, ret_doomed, size);
+            kube_look_again(k, verdict_other(in, object, &settled, ret_doomed, size));
         *ret_settled = *ret_settled && settled;
     }
     return 0;
@@ -311,8 +305,8 @@ int kube_stamp(struct kube_target *k, int64_t epoch, const struct kube_kind *kin
             return 0;
         if (kube_check_stamp(k, now, epoch, err) < 0)
             return -1;
-        kube_patch_row(patch, "test", value_string(kube_version(now)), "metadata",
-            "resourceVersion", NULL);
+        kube_patch_row(
+            patch, "test", value_string(kube_version(now)), "metadata", "resourceVersion", NULL);
         kube_mark(now, epoch, 0);
         kube_patch_row(patch, "add", value_copy(kube_at(now, "metadata", "annotations")),
             "metadata", "annotations", NULL);

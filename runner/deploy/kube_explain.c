@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "deploy/kube_private.h"
-#include "deploy/verdict.h"
 #include "os/clock.h"
 
 #define LAST_LINES   20
@@ -34,13 +33,12 @@ static int input_of(struct kube_target *k, int64_t release, struct verdict_input
     return 0;
 }
 
-static void add_last_lines(
-    struct kube_target *k, const struct verdict_input *in, struct str *out)
+static void add_last_lines(struct kube_target *k, const struct verdict_input *in, struct str *out)
 {
     struct verdict_log wanted;
     AUTO(str) struct str text;
     str_init(&text, LOG_TAIL_MAX);
-    if (!verdict_log_wanted(in, &wanted) ||
+    if (!verdict_log_wanted(in, true, &wanted) ||
         read_log(k, wanted.pod, wanted.container, wanted.previous, LAST_LINES, &text, NULL) < 0 ||
         !text.length)
         return;

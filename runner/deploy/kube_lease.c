@@ -115,8 +115,7 @@ int kube_state_read(struct kube_target *k, struct kube_state *ret, struct error 
 {
     if (kube_sync(k, err) < 0)
         return -1;
-    return kube_state_parse(
-        kube_annotation(lease_seen(k, NULL), KUBE_ANNOTATION_STATE), ret, err);
+    return kube_state_parse(kube_annotation(lease_seen(k, NULL), KUBE_ANNOTATION_STATE), ret, err);
 }
 
 int kube_fenced(const struct kube_target *k, int64_t epoch, int64_t now, struct error *err)
@@ -214,8 +213,8 @@ static void on_renew(struct loop_timer *timer)
         renew_in(k, RENEW_AGAIN_MS);
 }
 
-// Whether whoever is named in the Lease may still be at work. Their clock is not ours: what counts is
-// that the Lease has not been renewed while we looked on.
+// Whether whoever is named in the Lease may still be at work. Their clock is not ours: what counts
+// is that the Lease has not been renewed while we looked on.
 static bool rival_lives(struct kube_target *k, const struct value *lease)
 {
     const char *renewed = value_get_str(value_get(lease, "spec"), "renewTime");

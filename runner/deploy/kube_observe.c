@@ -5,7 +5,6 @@
 
 #include "deploy/decide.h"
 #include "deploy/kube_private.h"
-#include "deploy/verdict.h"
 #include "os/clock.h"
 
 struct value *kube_items(struct kube_target *k, enum kube_of of, struct error *err)
@@ -40,6 +39,12 @@ int64_t kube_release_of(const struct value *object)
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
+void kube_look_again(struct kube_target *k, int64_t unix_ms)
+{
+    if (unix_ms < k->look_again_unix_ms)
+        k->look_again_unix_ms = unix_ms;
+}
+
 // What one look at everything works with.
 struct look {
     struct kube_target *k;
@@ -68,8 +73,8 @@ static void fill_leftover(struct look *l, struct set_state *set, bool before_it_
     set->exists = set->present > 0 && !before_it_was_there;
 }
 
-static void fill_pods(struct look *l, enum set which, const struct value *deployment,
-    struct set_state *set)
+static void fill_pods(
+    struct look *l, enum set which, const struct value *deployment, struct set_state *set)
 {
     const struct rollout *r = &l->state->rollout;
     l->input.deployment = deployment;
@@ -81,8 +86,7 @@ static void fill_pods(struct look *l, enum set which, const struct value *deploy
         set->retiring = is_retired(deployment, release);
         set->exists = !set->retiring || set->present > 0;
     } else if (r->native_rolling) {
-        fill_leftover(
-            l, set, which == SET_NEW && l->state->position.phase == PHASE_FORWARD);
+        fill_leftover(l, set, which == SET_NEW && l->state->position.phase == PHASE_FORWARD);
     }
     set->release = release;
     set->slot = slot;
@@ -144,8 +148,7 @@ static void fill_percent(const struct look *l, struct snapshot *ret)
     old->percent = r->from ? 100 - fresh->percent : 0;
 }
 
-static bool endpoint_is(
-    const struct value *endpoint, const struct set_state *set, bool *ret_serves)
+static bool endpoint_is(const struct value *endpoint, const struct set_state *set, bool *ret_serves)
 {
     const char *name = value_get_str(value_get(endpoint, "targetRef"), "name");
     *ret_serves = value_get_bool(value_get(endpoint, "conditions"), "ready", true);
@@ -156,8 +159,7 @@ static bool endpoint_is(
 }
 
 // How many of the Service's endpoints that take traffic are of a set.
-static int endpoints_of(
-    struct look *l, const struct value *slices, const struct set_state *set)
+static int endpoints_of(struct look *l, const struct value *slices, const struct set_state *set)
 {
     int count = 0;
     for (size_t i = 0; i < value_length(slices); i++) {
@@ -228,8 +230,9 @@ static int fill_step(struct look *l, struct snapshot *ret, struct error *err)
     if (step->kind != STEP_APPLY || ret->applied != wanted || ret->apply_doomed[0])
         return 0;
     const struct kube_known *known = kube_known(l->k, wanted, err);
-    return known ? kube_settled(l->k, known, ret->position.step_began_unix_ms, &ret->settled,
-                       ret->apply_doomed, sizeof ret->apply_doomed, err)
+    l->input.since_unix_ms = ret->position.step_began_unix_ms;
+    return known ? kube_settled(l->k, known, &l->input, &ret->settled, ret->apply_doomed,
+                       sizeof ret->apply_doomed, err)
                  : -1;
 }
 
@@ -287,6 +290,7 @@ int kube_observe(struct target *t, struct snapshot *ret, struct error *err)
     struct kube_target *k = kube_of(t);
     AUTO(kube_state) struct kube_state state = {0};
     *ret = (struct snapshot){0};
+    k->look_again_unix_ms = INT64_MAX;
     if (kube_state_read(k, &state, err) < 0)
         return -1;
     fill_holder(seen(k, KUBE_LEASE, k->lease_name), ret);

@@ -16,6 +16,7 @@
 #include "deploy/manifest.h"
 #include "deploy/release.h"
 #include "deploy/target_kube.h"
+#include "deploy/verdict.h"
 #include "kube/watch.h"
 
 #define KUBE_ANNOTATION_STATE   "davit.dev/state"   // of the Lease
@@ -67,6 +68,7 @@ struct kube_target {
     // wait()
     bool waiting, news, woken;
     struct loop_timer deadline;
+    int64_t look_again_unix_ms; // something becomes a verdict then although no object changes
 
     // The claim.
     int64_t epoch; // 0: there is none
@@ -132,6 +134,8 @@ int kube_release_end(struct kube_target *k, const struct target_end *end, struct
 
 // --- kube_observe.c ---
 
+void kube_look_again(struct kube_target *k, int64_t unix_ms); // not later than then
+
 // A list of what is followed, sharing its objects; the caller's.
 struct value *kube_items(struct kube_target *k, enum kube_of of, struct error *err);
 // The Deployment of a release's slot as it is now; NULL: there is none.
@@ -142,8 +146,7 @@ int kube_observe(struct target *t, struct snapshot *ret, struct error *err);
 
 // --- kube_write.c ---
 
-int kube_begin(
-    struct target *t, int64_t epoch, const struct rollout *rollout, struct error *err);
+int kube_begin(struct target *t, int64_t epoch, const struct rollout *rollout, struct error *err);
 int kube_write(struct target *t, const struct target_write *w, struct error *err);
 int kube_finish(struct target *t, const struct target_end *end, struct error *err);
 
@@ -157,8 +160,9 @@ int kube_apply_one(struct kube_target *k, int64_t epoch, int64_t release,
 int kube_apply_others(
     struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err);
 // Whether they have come to what was applied; *doomed (of 256 bytes) says why they cannot.
-int kube_settled(struct kube_target *k, const struct kube_known *release, int64_t since_unix_ms,
-    bool *ret_settled, char *ret_doomed, size_t size, struct error *err);
+int kube_settled(struct kube_target *k, const struct kube_known *release,
+    const struct verdict_input *in, bool *ret_settled, char *ret_doomed, size_t size,
+    struct error *err);
 // Deletes what `before` has and `after` (NULL: nothing) has not.
 int kube_prune(struct kube_target *k, int64_t epoch, const struct manifest *before,
     const struct manifest *after, struct error *err);

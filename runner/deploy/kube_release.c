@@ -107,8 +107,8 @@ static int create_secrets(struct kube_target *k, const struct value *secrets, st
 {
     for (size_t i = 0; i < value_length(secrets); i++) {
         struct error why = {0};
-        if (kube_create(k->client, k->kinds[KUBE_SECRET], k->ns, value_at(secrets, i), NULL,
-                &why) < 0 &&
+        if (kube_create(k->client, k->kinds[KUBE_SECRET], k->ns, value_at(secrets, i), NULL, &why) <
+                0 &&
             why.http_status != 409) {
             if (err)
                 *err = why;
@@ -177,13 +177,13 @@ int kube_release_end(struct kube_target *k, const struct target_end *end, struct
     if (kube_get(k->client, kind, k->ns, name, &object, err) < 0 ||
         kube_check_stamp(k, object, end->epoch, err) < 0)
         return -1;
-    kube_patch_row(patch, "test", value_string(kube_version(object)), "metadata",
-        "resourceVersion", NULL);
+    kube_patch_row(
+        patch, "test", value_string(kube_version(object)), "metadata", "resourceVersion", NULL);
     kube_patch_row(
         patch, "add", value_string(text), "metadata", "annotations", KUBE_ANNOTATION_END, NULL);
     AUTO_FREE char *stamp = mem_printf("%" PRId64, end->epoch);
-    kube_patch_row(patch, "add", value_string(stamp), "metadata", "annotations",
-        KUBE_ANNOTATION_EPOCH, NULL);
+    kube_patch_row(
+        patch, "add", value_string(stamp), "metadata", "annotations", KUBE_ANNOTATION_EPOCH, NULL);
     if (kube_patch(k->client, kind, k->ns, name, patch, NULL, err) == 0)
         return 0;
     if (err && err->kind == ERR_CONFLICT)

@@ -42,8 +42,8 @@ static int read_state(const struct value *v, struct kube_state *ret, struct erro
         return -1;
     if (version != STATE_VERSION)
         return error_set(err, ERR_UNSUPPORTED,
-            "it was written by a newer davit (version %lld, this one knows %d)",
-            (long long)version, STATE_VERSION);
+            "it was written by a newer davit (version %lld, this one knows %d)", (long long)version,
+            STATE_VERSION);
     if (value_need_int(v, "live", 0, INT64_MAX, &ret->live, err) < 0 ||
         value_need_int(v, "applied", 0, INT64_MAX, &ret->applied, err) < 0 ||
         value_need_int(v, "last_revision", 0, INT64_MAX, &ret->last_revision, err) < 0 ||

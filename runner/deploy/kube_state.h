@@ -20,6 +20,6 @@ void kube_state_done(struct kube_state *s);
 DEFINE_AUTO(kube_state, struct kube_state, kube_state_done)
 
 char *kube_state_print(const struct kube_state *s); // the caller's
-// NULL text: of an app that has none yet. ERR_PROTOCOL, or ERR_UNSUPPORTED for that of a davit whose
-// programs are others. *ret (all-zero before) is to be freed in any case.
+// NULL text: of an app that has none yet. ERR_PROTOCOL, or ERR_UNSUPPORTED for that of a davit
+// whose programs are others. *ret (all-zero before) is to be freed in any case.
 int kube_state_parse(const char *text, struct kube_state *ret, struct error *err);

@@ -73,8 +73,7 @@ static struct value *fenced_patch(const struct act *a)
 
 // The fence did not let it through: because of a newer driver (-1), or because somebody has taken
 // our stamp away (put again: 0).
-static int look_at_fence(
-    const struct act *a, enum kube_of of, const char *name, struct error *err)
+static int look_at_fence(const struct act *a, enum kube_of of, const char *name, struct error *err)
 {
     AUTO(value) struct value *now = NULL;
     struct kube_target *k = a->k;
@@ -131,8 +130,8 @@ static int show_preview(const struct act *a, struct error *err)
     return kube_apply_one(a->k, a->epoch, a->release->revision, preview, err);
 }
 
-// A slot that is to hold another release gets its template and count in one write; one that does not
-// exist is created empty first, because a creation cannot be fenced.
+// A slot that is to hold another release gets its template and count in one write; one that does
+// not exist is created empty first, because a creation cannot be fenced.
 static int scale(const struct act *a, int count, struct error *err)
 {
     const struct manifest *m = &a->release->manifest;
@@ -242,8 +241,8 @@ static int act(struct kube_target *k, const struct target_write *w, struct error
     return error_set(err, ERR_PROTOCOL, "a step without an act was written as one");
 }
 
-// What the server said no to, and will again: invalid, forbidden, another's field. It is told as the
-// doom of the set at the next look, so that the rollout goes back rather than stands.
+// What the server said no to, and will again: invalid, forbidden, another's field. It is told as
+// the doom of the set at the next look, so that the rollout goes back rather than stands.
 static bool is_final(const struct error *err)
 {
     return !err->retryable && err->http_status >= 400 && err->http_status < 500;

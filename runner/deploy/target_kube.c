@@ -45,8 +45,8 @@ static struct kube_watch *follow(
         if (f->kind == kind)
             return f->watch;
     bool all = kind == k->kinds[KUBE_EVENT]; // events bear no label of whom they are about
-    struct kube_watch *watch = kube_watch_new(
-        k->client, kind, k->ns, all ? NULL : k->selector, on_news, k, err);
+    struct kube_watch *watch =
+        kube_watch_new(k->client, kind, k->ns, all ? NULL : k->selector, on_news, k, err);
     if (watch)
         vec_push(&k->followed, ((struct kube_followed){kind, watch}));
     return watch;
@@ -62,7 +62,7 @@ struct kube_watch *kube_follow(
 {
     const struct kube_kind *found;
     return kube_kind_find(k->client, api_version, kind, &found, err) < 0 ? NULL
-                                                                        : follow(k, found, err);
+                                                                         : follow(k, found, err);
 }
 
 void kube_own(struct kube_target *k, const struct kube_kind *kind, const char *name,
@@ -137,9 +137,12 @@ int kube_run(struct kube_target *k, int64_t deadline_ms, struct error *err)
 
 static int kube_wait(struct target *t, int64_t deadline_unix_ms, struct error *err)
 {
+    struct kube_target *k = kube_of(t);
+    if (k->look_again_unix_ms < deadline_unix_ms)
+        deadline_unix_ms = k->look_again_unix_ms;
     int64_t left = deadline_unix_ms - clock_unix_ms();
     left = left < 0 ? 0 : left < WAIT_MAX_MS ? left : WAIT_MAX_MS;
-    return kube_run(kube_of(t), clock_monotonic_ms() + left, err);
+    return kube_run(k, clock_monotonic_ms() + left, err);
 }
 
 static void kube_wake(struct target *t)
@@ -324,6 +327,7 @@ struct target *target_kube_new(struct kube_client *client, const char *app, cons
     k->selector = mem_printf("%s=%s", KUBE_LABEL_APP, app);
     k->lease_name = mem_printf("davit-%s", app);
     k->renewing = -1;
+    k->look_again_unix_ms = INT64_MAX;
     for (size_t i = 0; i < KUBE_OF_COUNT; i++)
         if (kube_kind_find(client, named[i].api_version, named[i].kind, &k->kinds[i], err) < 0) {
             kube_free(&k->target);

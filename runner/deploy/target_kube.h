@@ -6,11 +6,11 @@
 //   Deployment NAME, NAME-green      the slots blue and green of the Deployment behind the Service
 //   Service NAME, NAME-preview       where the traffic goes, and the set that is not live yet
 //
-// Fencing: every write to the Lease tests the epoch. claim() stamps the new epoch on the Deployments
-// and Services (and, in the middle of a rollout, on the other objects) before it returns; a write to
-// them tests the stamp, or carries a resourceVersion that was read with it. What cannot be tested,
-// the creation of an object, creates what does nothing: a Deployment of 0 replicas, a Service whose
-// slot is none.
+// Fencing: every write to the Lease tests the epoch. claim() stamps the new epoch on the
+// Deployments and Services (and, in the middle of a rollout, on the other objects) before it
+// returns; a write to them tests the stamp, or carries a resourceVersion that was read with it.
+// What cannot be tested, the creation of an object, creates what does nothing: a Deployment of 0
+// replicas, a Service whose slot is none.
 #pragma once
 
 #include "deploy/target.h"
