@@ -35,6 +35,7 @@ const char *instance_state_name(enum instance_state state);
 struct instance {
     enum instance_state state;
     int index;          // stable name within the set: 0, 1, …
+    char name[254];     // what the platform calls it; "" where the index says all
     char address[64];   // "127.0.0.1:20001", where gates reach it; "" while it has none
     int restarts;       // unexpected ends since it was created
     char last_end[160]; // how it ended last: "exit 2", "signal 9 (KILL)", "listens on 8080, not on
