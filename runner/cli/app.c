@@ -7,24 +7,37 @@
 
 #include "engine/outcome.h"
 #include "engine/role.h"
+#include "os/clock.h"
 #include "os/fd.h"
 #include "os/file.h"
 
 #define ABORT_GRACE_MS 900000 // a rollout that is told to stop goes back first
 
-int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool drives,
-    struct value **ret, struct error *err)
+// Two commands are two drivers, even at the same terminal.
+static char *identity_of(const char *who, const char *op)
+{
+    return mem_printf("%s/%s-%d-%lld", who, op, (int)getpid(), (long long)clock_unix_ms());
+}
+
+int app_call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
+    struct value *job, bool drives, struct value **ret, struct error *err)
 {
     AUTO(cli_context) struct cli_context context = {0};
     AUTO(value) struct value *owned = job ? job : value_map();
+    AUTO(place) struct place place = {0};
     AUTO_FREE char *who = cli_who();
+    AUTO_FREE char *identity = identity_of(who, op);
     struct mask mask = {0};
     struct output output;
-    if (cli_context_init(&context, cli, CLI_STATE, err) < 0)
+    if (place_find(cli, app, where, &place, err) < 0 ||
+        cli_context_init(&context, cli, CLI_STATE, err) < 0)
         return -1;
     value_set_str(owned, "op", op);
     value_set_str(owned, "app", app);
     value_set_str(owned, "who", who);
+    value_set_str(owned, "identity", identity);
+    if (place.cluster)
+        value_set(owned, "cluster", value_share(place.cluster));
     output_init(&output, &mask, -1, cli->out.json ? STDERR_FILENO : STDOUT_FILENO, app, 0,
         cli->out.color, 0);
     struct role_spec spec = {
@@ -59,6 +72,15 @@ int app_report(const struct cli *cli, const struct value *result)
         str_printf(&text, "%s\n", value_text(value_at(lines, i)));
     out_text(&text);
     return how ? (int)how->exit_code : EXIT_RUNNER;
+}
+
+void app_print_place(const struct value *answer, struct str *out)
+{
+    const char *context = value_get_str(answer, "context");
+    str_puts(out, value_get_str(answer, "app"));
+    if (context)
+        str_printf(out, " on %s (context %s, namespace %s)", value_get_str(answer, "target"),
+            context, value_get_str(answer, "namespace"));
 }
 
 int app_list(const struct cli *cli, struct strv *ret, struct error *err)

@@ -2,12 +2,17 @@
 #pragma once
 
 #include "cli/context.h"
+#include "cli/place.h"
 
-// Runs the job for `app` (both are filled into it; job is taken). What davit-deploy says on the way
-// is shown. *ret is the caller's. `drives`: it may drive a rollout, which a signal takes back.
-int app_call(struct cli *cli, const char *op, const char *app, struct value *job, bool drives,
-    struct value **ret, struct error *err);
+// Runs the job for `app` where `where` says that it is (all are filled into it; job is taken). What
+// davit-deploy says on the way is shown. *ret is the caller's. `drives`: it may drive a rollout,
+// which a signal takes back.
+int app_call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
+    struct value *job, bool drives, struct value **ret, struct error *err);
 // Prints the report of a rollout; the exit code of its outcome.
 int app_report(const struct cli *cli, const struct value *result);
+// "gin-app", "gin-app on kubernetes (context lab, namespace gin)": of what a status or history
+// says.
+void app_print_place(const struct value *answer, struct str *out);
 // The names of the apps on this host.
 int app_list(const struct cli *cli, struct strv *ret, struct error *err);

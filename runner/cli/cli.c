@@ -106,11 +106,12 @@ static int check_arguments(const struct command *c, const struct cli *cli, struc
     return 0;
 }
 
-static int run_command(const struct command *c, char *const *argv, struct error *err)
+static int run_command(const struct command *c, char *const *words, struct error *err)
 {
-    struct cli cli = {.common.output = "text"};
+    struct cli cli = {.common.output = "text", .words = words};
     AUTO_FREE void *options = mem_alloc(c->options_size);
-    int code = opt_parse(c->options, common_options, argv, options, &cli.common, &cli.args, err);
+    int code =
+        opt_parse(c->options, common_options, words + 1, options, &cli.common, &cli.args, err);
     if (code == 0 && cli.common.help) {
         code = show(print_help, c);
     } else if (code == 0) {
@@ -138,7 +139,7 @@ static int dispatch(char *const *argv, struct error *err)
     const struct command *c = find_command(help ? argv[1] : name, err);
     if (!c)
         return -1;
-    return help ? show(print_help, c) : run_command(c, argv + 1, err);
+    return help ? show(print_help, c) : run_command(c, argv, err);
 }
 
 int cli_main(int argc, char **argv)

@@ -14,7 +14,8 @@ struct cli_common {
 struct cli {
     struct cli_common common;
     struct out out;
-    struct strv args; // what is no option
+    struct strv args;   // what is no option
+    char *const *words; // the whole command, from the verb on; ends with NULL
 };
 
 struct command {

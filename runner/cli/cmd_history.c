@@ -2,8 +2,6 @@
 
 #include "cli/app.h"
 
-static const struct opt options[] = {OPT_END};
-
 static void releases_text(const struct value *history, struct str *out)
 {
     static const char *const header[] = {
@@ -37,24 +35,26 @@ static void releases_text(const struct value *history, struct str *out)
         str_printf(out, "and %lld older\n", (long long)omitted);
 }
 
-static void refused_text(const struct value *history, const char *app, struct str *out)
+static void refused_text(const struct value *history, struct str *out)
 {
+    const char *named = value_get_str(history, "named");
     const struct value *refused = value_get(history, "refused");
     if (value_length(refused))
         str_puts(out, "\nrefused, until `davit allow`:\n");
     for (size_t i = 0; i < value_length(refused); i++) {
         const struct value *r = value_at(refused, i);
         const char *reason = value_get_str(r, "reason");
-        str_printf(out, "  davit allow %s %.12s  (%s)\n", app, value_get_str(r, "commit"),
+        str_printf(out, "  davit allow %s %.12s  (%s)\n", named, value_get_str(r, "commit"),
             reason ? reason : "no reason was recorded");
     }
 }
 
 static int run(struct cli *cli, void *arg, struct error *err)
 {
-    (void)arg;
+    const struct place_command *command = arg;
     AUTO(value) struct value *history = NULL;
-    if (app_call(cli, "history", cli->args.items[0], NULL, false, &history, err) < 0)
+    if (app_call(cli, "history", cli->args.items[0], &command->place, NULL, false, &history, err) <
+        0)
         return -1;
     if (cli->out.json) {
         out_value(history);
@@ -62,8 +62,12 @@ static int run(struct cli *cli, void *arg, struct error *err)
     }
     AUTO(str) struct str text;
     str_init(&text, STR_TEXT_MAX);
+    if (value_get(history, "context")) {
+        app_print_place(history, &text);
+        str_puts(&text, "\n\n");
+    }
     releases_text(history, &text);
-    refused_text(history, cli->args.items[0], &text);
+    refused_text(history, &text);
     out_text(&text);
     return EXIT_OK;
 }
@@ -75,8 +79,10 @@ const struct command cmd_history = {
     .help = "With commit, digest, outcome, duration, who and why; * marks the live one. Below "
             "stand the\n"
             "commits that are refused.\n\n"
-            "  davit history gin-app\n",
-    .options = options,
+            "  davit history gin-app\n"
+            "  davit history gin-app --env staging\n",
+    .options = place_options,
+    .options_size = sizeof(struct place_command),
     .args_min = 1,
     .args_max = 1,
     .run = run,

@@ -12,12 +12,14 @@
 #define LOG_SHOWN_MAX ((size_t)256 << 20)
 
 struct logs_command {
+    struct place_options place;
     const char *app;
 };
 
 static const struct opt options[] = {
     OPT_STRING(
         0, "app", struct logs_command, app, "APP", "of the app's live instances instead of a run"),
+    PLACE_OPTIONS(struct logs_command),
     OPT_END,
 };
 
@@ -119,7 +121,9 @@ static int run(struct cli *cli, void *arg, struct error *err)
     if (cli->out.json)
         return error_set(err, ERR_USAGE, "what instances write is text: leave -o json out");
     AUTO(value) struct value *result = NULL;
-    return app_call(cli, "logs", command->app, NULL, false, &result, err) < 0 ? -1 : EXIT_OK;
+    return app_call(cli, "logs", command->app, &command->place, NULL, false, &result, err) < 0
+               ? -1
+               : EXIT_OK;
 }
 
 const struct command cmd_logs = {
@@ -131,7 +135,8 @@ const struct command cmd_logs = {
         "  davit logs 7\n"
         "  davit logs 7 test\n"
         "  davit logs 7 -o json | jq -r '.[] | select(.stage == \"test\") | .line'\n"
-        "  davit logs --app gin-app\n",
+        "  davit logs --app gin-app\n"
+        "  davit logs --app gin-app --env staging\n",
     .options = options,
     .options_size = sizeof(struct logs_command),
     .args_max = 2,

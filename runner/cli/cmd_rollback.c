@@ -1,6 +1,7 @@
 #include "cli/app.h"
 
 struct rollback_command {
+    struct place_options place;
     const char *why;
     int64_t to;
     bool dry_run;
@@ -12,6 +13,7 @@ static const struct opt options[] = {
     OPT_FLAG(
         'n', "dry-run", struct rollback_command, dry_run, "print from → to and the steps only"),
     OPT_STRING('m', "message", struct rollback_command, why, "TEXT", "why, for the history"),
+    PLACE_OPTIONS(struct rollback_command),
     OPT_END,
 };
 
@@ -24,7 +26,7 @@ static int run(struct cli *cli, void *arg, struct error *err)
     value_set_str(job, "why", command->why);
     value_set_bool(job, "dry_run", command->dry_run);
     AUTO(value) struct value *result = NULL;
-    if (app_call(cli, "rollback", cli->args.items[0], job, true, &result, err) < 0)
+    if (app_call(cli, "rollback", cli->args.items[0], &command->place, job, true, &result, err) < 0)
         return -1;
     return app_report(cli, result);
 }
@@ -42,7 +44,9 @@ const struct command cmd_rollback = {
         "`davit allow`.\n\n"
         "  davit rollback gin-app -m 'checkout is broken'\n"
         "  davit rollback gin-app --to 3\n"
-        "  davit rollback gin-app --dry-run\n",
+        "  davit rollback gin-app --dry-run\n"
+        "  davit rollback gin-app --env staging\n"
+        "  davit rollback gin-app --context prod --namespace gin\n",
     .options = options,
     .options_size = sizeof(struct rollback_command),
     .args_min = 1,

@@ -1,7 +1,5 @@
 #include "cli/app.h"
 
-static const struct opt options[] = {OPT_END};
-
 static void instances_text(const struct value *set, struct str *out)
 {
     const struct value *instances = value_get(set, "instances");
@@ -23,7 +21,8 @@ static void instances_text(const struct value *set, struct str *out)
 
 static void status_text(const struct value *status, struct str *out)
 {
-    str_printf(out, "%s: ", value_get_str(status, "app"));
+    app_print_place(status, out);
+    str_puts(out, ": ");
     int64_t live = value_get_int(status, "live", 0);
     if (live)
         str_printf(out, "release %lld is live", (long long)live);
@@ -45,17 +44,35 @@ static void status_text(const struct value *status, struct str *out)
         str_printf(out, "  rollback: %s\n", rollback);
 }
 
+// Those that are meant when none is named.
+static int list_apps(struct cli *cli, const struct place_options *where, struct error *err)
+{
+    if (where->context || where->namespace)
+        return error_set(err, ERR_USAGE, "name the app whose status it is to be");
+    return where->environment ? place_apps(where, &cli->args, err) : app_list(cli, &cli->args, err);
+}
+
+static void nothing_text(struct str *out)
+{
+    AUTO(str) struct str elsewhere;
+    str_init(&elsewhere, STR_TEXT_MAX);
+    str_puts(out, "no app was deployed on this host\n");
+    place_suggest(&elsewhere);
+    if (elsewhere.length)
+        str_printf(out, "elsewhere, by the pipeline file here:\n%s", elsewhere.data);
+}
+
 static int run(struct cli *cli, void *arg, struct error *err)
 {
-    (void)arg;
-    if (!cli->args.length && app_list(cli, &cli->args, err) < 0)
+    const struct place_command *command = arg;
+    if (!cli->args.length && list_apps(cli, &command->place, err) < 0)
         return -1;
     AUTO(value) struct value *all = value_list();
     AUTO(str) struct str text;
     str_init(&text, STR_TEXT_MAX);
     strv_each (app, &cli->args) {
         struct value *status = NULL;
-        if (app_call(cli, "status", *app, NULL, false, &status, err) < 0)
+        if (app_call(cli, "status", *app, &command->place, NULL, false, &status, err) < 0)
             return error_wrap(err, "%s", *app);
         status_text(status, &text);
         value_append(all, status);
@@ -63,7 +80,7 @@ static int run(struct cli *cli, void *arg, struct error *err)
     if (cli->out.json)
         out_value(all);
     else if (!cli->args.length)
-        str_puts(&text, "no app was deployed on this host\n");
+        nothing_text(&text);
     if (!cli->out.json)
         out_text(&text);
     return EXIT_OK;
@@ -73,10 +90,14 @@ const struct command cmd_status = {
     .name = "status",
     .arguments = "[APP...]",
     .summary = "what of an app runs, and what a rollout is doing",
-    .help = "Without APP: of every app on this host.\n\n"
+    .help = "Without APP: of every app on this host; with --env, of those that the pipeline file "
+            "deploys\n"
+            "there.\n\n"
             "  davit status gin-app\n"
+            "  davit status --env staging\n"
             "  davit status -o json | jq '.[].sets'\n",
-    .options = options,
+    .options = place_options,
+    .options_size = sizeof(struct place_command),
     .args_max = 1000,
     .run = run,
 };

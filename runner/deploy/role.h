@@ -31,6 +31,10 @@
 //   {"op": "promote"}
 //        Drives on what waited for it.
 //
+// These results, status and history say where the app is, too: "named": it and the options of a
+// command about it ("web --context lab --namespace web"); "target"; on Kubernetes "context" and
+// "namespace".
+//
 // The others:
 //   {"op": "allow", "commit": a unique prefix}   → {}
 //   {"op": "down"}                               → {}

@@ -165,6 +165,7 @@ static void make_fit(struct value *result)
 
 void session_say_place(const struct session *s, struct value *result)
 {
+    value_set_str(result, "named", s->named);
     value_set_str(result, "target", s->target->ops->name);
     if (!s->cluster)
         return;

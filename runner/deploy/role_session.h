@@ -64,7 +64,7 @@ DEFINE_AUTO(driven, struct driven, driven_done)
 int session_drive(struct session *s, bool mine, struct driven *ret, struct error *err);
 // The outcome as a result's word: a pending one is "parked".
 const char *driven_outcome(const struct driven *d);
-// Where the app lives, into a result: "target", on Kubernetes "context" and "namespace", too.
+// Where the app lives, into a result: "named", "target", on Kubernetes "context" and "namespace".
 void session_say_place(const struct session *s, struct value *result);
 // The result of a job that drove a rollout; headline may be NULL. The caller's.
 struct value *session_result(const struct session *s, const struct driven *d, const char *headline);

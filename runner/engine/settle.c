@@ -20,6 +20,23 @@ void settle_directory(const struct state *state, int64_t run_id)
     }
 }
 
+// From what a deploy stage leaves in the journal while it runs (engine/deploy_job.h).
+static void add_words(const struct value *place, const char *app, struct strv *named)
+{
+    const struct value *cluster = value_get(place, "cluster");
+    const char *context = value_get_str(cluster, "context");
+    const char *namespace = value_get_str(cluster, "namespace");
+    strv_push(named, app);
+    if (cluster) {
+        strv_push(named, "--context");
+        strv_push(named, context ? context : "");
+    }
+    if (namespace) {
+        strv_push(named, "--namespace");
+        strv_push(named, namespace);
+    }
+}
+
 static void find_apps(const struct stage_list *stages, settle_app_fn *app, void *arg)
 {
     vec_each (stage, &stages->items) {
@@ -28,8 +45,11 @@ static void find_apps(const struct stage_list *stages, settle_app_fn *app, void 
         AUTO(value)
         struct value *outputs = value_parse(stage->outputs, strlen(stage->outputs), NULL);
         const char *name = value_get_str(outputs, "app");
-        if (name)
-            app(arg, name);
+        AUTO(strv) struct strv named = {0};
+        if (!name)
+            continue;
+        add_words(outputs, name, &named);
+        app(arg, &named);
     }
 }
 
@@ -58,9 +78,9 @@ int settle_run(struct launcher *launcher, struct db *db, int64_t run_id, settle_
     return 0;
 }
 
-static void count_app(void *arg, const char *app)
+static void count_app(void *arg, const struct strv *named)
 {
-    (void)app;
+    (void)named;
     ++*(size_t *)arg;
 }
 
@@ -75,11 +95,15 @@ static bool is_the_daemons(struct db *db, const struct run_record *run)
     return apps > 0;
 }
 
-static void suggest_resume(void *arg, const char *app)
+static void suggest_resume(void *arg, const struct strv *named)
 {
     const struct run_record *run = arg;
-    log_warning("run %lld died while it deployed %s: `davit resume %s` goes on from there",
-        (long long)run->id, app, app);
+    AUTO(str) struct str words;
+    str_init(&words, STR_TEXT_MAX);
+    strv_each (word, named)
+        str_printf(&words, **word ? " %s" : " '%s'", *word);
+    log_warning("run %lld died while it deployed %s: `davit resume%s` goes on from there",
+        (long long)run->id, named->items[0], words.data);
 }
 
 static int settle_dead(

@@ -6,7 +6,8 @@
 #include "store/runs.h"
 
 // An app whose rollout the dead worker was driving: it can be resumed from what the target says.
-typedef void settle_app_fn(void *arg, const char *app);
+// `named` are the words by which `davit resume` knows it: the app, on Kubernetes with options.
+typedef void settle_app_fn(void *arg, const struct strv *named);
 
 // Records a run that has not ended by the journal as an error, and removes what its worker left
 // on this machine. `app` may be NULL.

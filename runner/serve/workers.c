@@ -107,7 +107,7 @@ static int spawn(struct workers *w, const char *name, const struct strv *argv, i
 
 // A rollout does not die with its runner: it is resumed from what the target says, by a process of
 // its own.
-static void resume_app(void *arg, const char *app)
+static void resume_app(void *arg, const struct strv *named)
 {
     struct workers *w = arg;
     AUTO(strv) struct strv argv = {0};
@@ -115,10 +115,11 @@ static void resume_app(void *arg, const char *app)
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         strv_push(&argv, words[i]);
     strv_push(&argv, w->launcher->state->path);
-    strv_push(&argv, app);
+    strv_each (word, named)
+        strv_push(&argv, *word);
     struct sandbox_child child;
     struct error err = {0};
-    log_warning("resuming the rollout of %s", app);
+    log_warning("resuming the rollout of %s", named->items[0]);
     if (spawn(w, "resume", &argv, 0, &child, &err) < 0) {
         log_error("%s", err.message);
         return;
