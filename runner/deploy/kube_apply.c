@@ -3,6 +3,10 @@
 #include <string.h>
 
 #include "deploy/kube_private.h"
+#include "os/clock.h"
+
+#define SERVED_MS      10000
+#define SERVED_LOOK_MS 100
 
 static const struct kube_kind *kind_of(
     struct kube_target *k, const struct value *object, struct error *err)
@@ -110,36 +114,69 @@ static bool is_reference(const struct value *object)
     return text_equal(value_get_str(object, "kind"), "Secret") && !value_get(object, "data");
 }
 
-static int apply_service(
-    struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err)
+// Where the traffic goes is not for this step to change. In one slot, there is nothing to choose.
+static const char *slot_of(const struct kube_known *release, bool one_slot, const struct value *now)
+{
+    const char *slot = value_get_str(kube_at(now, "spec", "selector"), KUBE_LABEL_SLOT);
+    if (one_slot)
+        return slot_name(release->release.slot);
+    return slot ? slot : KUBE_SLOT_NONE;
+}
+
+static int apply_service(struct kube_target *k, int64_t epoch, const struct kube_known *release,
+    bool one_slot, struct error *err)
 {
     const struct manifest *m = &release->manifest;
-    const char *name = kube_name(m->service);
+    AUTO(value) struct value *now = NULL;
     if (!m->service)
         return 0;
-    AUTO(value) struct value *now = NULL;
-    if (look(k, k->kinds[KUBE_SERVICE], name, &now, err) < 0)
+    if (look(k, k->kinds[KUBE_SERVICE], kube_name(m->service), &now, err) < 0)
         return -1;
-    // Where the traffic goes is not for this step to change.
-    const char *slot = value_get_str(kube_at(now, "spec", "selector"), KUBE_LABEL_SLOT);
-    bool ours = now && kube_label(now, KUBE_LABEL_APP);
     AUTO(value) struct value *wanted = manifest_service(m, SLOT_ANY);
-    if (!ours)
-        slot = release->release.strategy.kind == STRATEGY_ROLLING ? slot_name(release->release.slot)
-                                                                  : KUBE_SLOT_NONE;
-    value_set_str(kube_at(wanted, "spec", "selector"), KUBE_LABEL_SLOT, slot);
+    bool both = now && kube_label(now, KUBE_LABEL_APP) &&
+                !value_get_str(kube_at(now, "spec", "selector"), KUBE_LABEL_SLOT);
+    if (!both)
+        value_set_str(
+            kube_at(wanted, "spec", "selector"), KUBE_LABEL_SLOT, slot_of(release, one_slot, now));
     return kube_apply_one(k, epoch, release->revision, wanted, err);
 }
 
-int kube_apply_others(
-    struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err)
+// The server takes a moment to serve a kind that it has just been told of.
+static int await_kind(struct kube_target *k, const struct value *crd, struct error *err)
+{
+    const struct value *spec = value_get(crd, "spec"), *versions = value_get(spec, "versions");
+    const char *group = value_get_str(spec, "group");
+    const char *name = value_get_str(value_get(spec, "names"), "kind");
+    const char *version = value_get_str(value_at(versions, 0), "name");
+    if (!group || !name || !version)
+        return 0;
+    AUTO_FREE char *api_version = mem_printf("%s/%s", group, version);
+    int64_t end = clock_monotonic_ms() + SERVED_MS;
+    const struct kube_kind *kind;
+    while (kube_kind_find(k->client, api_version, name, &kind, err) < 0) {
+        int64_t now = clock_monotonic_ms();
+        if ((err && err->kind != ERR_NOT_FOUND) || now >= end ||
+            kube_run(k, now + SERVED_LOOK_MS, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_known *release,
+    bool one_slot, struct error *err)
 {
     const struct value *others = release->manifest.others;
-    for (size_t i = 0; i < value_length(others); i++)
-        if (!is_reference(value_at(others, i)) &&
-            kube_apply_one(k, epoch, release->revision, value_at(others, i), err) < 0)
+    for (size_t i = 0; i < value_length(others); i++) {
+        const struct value *object = value_at(others, i);
+        if (is_reference(object))
+            continue;
+        if (kube_apply_one(k, epoch, release->revision, object, err) < 0)
             return -1;
-    return apply_service(k, epoch, release, err);
+        if (text_equal(value_get_str(object, "kind"), "CustomResourceDefinition") &&
+            await_kind(k, object, err) < 0)
+            return -1;
+    }
+    return apply_service(k, epoch, release, one_slot, err);
 }
 
 static bool rolls(const char *kind)

@@ -157,8 +157,9 @@ void kube_mark(struct value *object, int64_t epoch, int64_t release);
 // One object, fenced: creates it, or applies over what bears no newer stamp.
 int kube_apply_one(struct kube_target *k, int64_t epoch, int64_t release,
     const struct value *object, struct error *err);
-int kube_apply_others(
-    struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err);
+// `one_slot`: of a native rolling, whose Service never chooses.
+int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_known *release,
+    bool one_slot, struct error *err);
 // Whether they have come to what was applied; *doomed (of 256 bytes) says why they cannot.
 int kube_settled(struct kube_target *k, const struct kube_known *release,
     const struct verdict_input *in, bool *ret_settled, char *ret_doomed, size_t size,

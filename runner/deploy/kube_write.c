@@ -6,6 +6,7 @@
 #include "deploy/kube_private.h"
 #include "deploy/refused.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 
 // --- the position ---
 
@@ -201,7 +202,7 @@ static int retire(const struct act *a, struct error *err)
 static int apply(const struct act *a, struct error *err)
 {
     int64_t revision = a->release->revision;
-    if (kube_apply_others(a->k, a->epoch, a->release, err) < 0)
+    if (kube_apply_others(a->k, a->epoch, a->release, a->w->rollout->native_rolling, err) < 0)
         return -1;
     return kube_state_change(a->k, a->epoch, change_applied, &revision, err);
 }
@@ -245,7 +246,8 @@ static int act(struct kube_target *k, const struct target_write *w, struct error
 // the doom of the set at the next look, so that the rollout goes back rather than stands.
 static bool is_final(const struct error *err)
 {
-    return !err->retryable && err->http_status >= 400 && err->http_status < 500;
+    return !err->retryable &&
+           (err->kind == ERR_NOT_FOUND || (err->http_status >= 400 && err->http_status < 500));
 }
 
 int kube_write(struct target *t, const struct target_write *w, struct error *err)
@@ -255,6 +257,7 @@ int kube_write(struct target *t, const struct target_write *w, struct error *err
     struct error why = {0};
     if (kube_state_change(k, w->epoch, change_position, &copy, err) < 0)
         return -1;
+    failpoint("deploy.position_written");
     if (!w->step || act(k, w, &why) == 0)
         return 0;
     if (is_final(&why)) {
