@@ -251,6 +251,7 @@ void sets_observe(const struct agent *a, struct snapshot *ret)
         .rollout = a->rollout,
         .position = a->position,
         .last = a->last,
+        .routed = true,
         .abort_requested = a->abort_requested,
         .promote_requested = a->promote_requested,
     };

@@ -6,8 +6,10 @@
 #include "base/text.h"
 #include "deploy/fields.h"
 
-// Changes whenever a rollout compiles to other steps than before.
-#define PROGRAM_VERSION 1
+// Changes whenever a rollout compiles to other steps than before. What an older version could store
+// still compiles to the same ones, back to PROGRAM_OLDEST.
+#define PROGRAM_VERSION 2
+#define PROGRAM_OLDEST  1
 
 const char *const slot_names[] = {[SLOT_BLUE] = "blue", [SLOT_GREEN] = "green", NULL};
 const char *const strategy_names[] = {[STRATEGY_ROLLING] = "rolling",
@@ -31,6 +33,12 @@ const char *gate_phase_name(enum gate_phase phase)
 }
 
 // Steps.
+
+static void apply(struct program *p, const struct rollout *r, enum set set)
+{
+    if (r->applies)
+        vec_push(&p->steps, ((struct step){.kind = STEP_APPLY, .set = set}));
+}
 
 static void scale(struct program *p, enum set set, int count)
 {
@@ -152,6 +160,7 @@ static void compile_native(const struct rollout *r, struct program *p)
 void program_forward(const struct rollout *r, struct program *ret)
 {
     *ret = (struct program){0};
+    apply(ret, r, SET_NEW);
     if (r->native_rolling)
         compile_native(r, ret);
     else if (r->strategy == STRATEGY_ROLLING && r->from)
@@ -170,6 +179,7 @@ void program_back(const struct rollout *r, struct program *ret)
     if (r->from) {
         if (!r->native_rolling)
             weight(ret, 0, true);
+        apply(ret, r, SET_OLD);
         scale(ret, SET_OLD, r->from_count);
         await(ret, SET_OLD, r->from_count);
         if (!r->native_rolling)
@@ -183,9 +193,13 @@ void program_settle(const struct rollout *r, enum set keep, struct program *ret)
     *ret = (struct program){0};
     if (!r->native_rolling)
         weight(ret, keep == SET_NEW ? 100 : 0, keep == SET_OLD);
+    if (keep == SET_NEW || r->from)
+        apply(ret, r, keep);
     if (keep == SET_NEW) {
         commit(ret);
         scale(ret, SET_NEW, r->to_count);
+    } else if (r->native_rolling && r->from) {
+        scale(ret, SET_OLD, r->from_count); // the platform may still be told the new one
     }
     retire(ret, set_other(keep));
 }
@@ -206,6 +220,9 @@ void step_print(const struct step *step, struct str *out)
 {
     char duration[DURATION_TEXT_MAX];
     switch (step->kind) {
+    case STEP_APPLY:
+        str_printf(out, "apply the objects of %s", set_name(step->set));
+        return;
     case STEP_SCALE:
         str_printf(out, "scale %s to %d", set_name(step->set), step->count);
         return;
@@ -329,6 +346,7 @@ static const struct field rows[] = {
     {"to_slot", FIELD(struct rollout, to_slot, FIELD_ENUM), .names = slot_names},
     {"strategy", FIELD(struct rollout, strategy, FIELD_ENUM), .names = strategy_names},
     {"native_rolling", FIELD(struct rollout, native_rolling, FIELD_BOOL)},
+    {"applies", FIELD(struct rollout, applies, FIELD_BOOL), .optional = true},
     {"gates_before", FIELD(struct rollout, gates_before, FIELD_BOOL)},
     {"gates_after", FIELD(struct rollout, gates_after, FIELD_BOOL)},
     {"manual_promotion", FIELD(struct rollout, manual_promotion, FIELD_BOOL)},
@@ -371,7 +389,7 @@ int rollout_from_value(const struct value *v, struct rollout *ret, struct error 
     int64_t version;
     if (value_need_int(v, "program", 0, INT64_MAX, &version, err) < 0)
         return error_wrap(err, "rollout");
-    if (version != PROGRAM_VERSION)
+    if (version < PROGRAM_OLDEST || version > PROGRAM_VERSION)
         return error_set(err, ERR_UNSUPPORTED,
             "the rollout under way was begun by a davit whose steps are others (version %lld, this "
             "one has %d): finish it with that davit",

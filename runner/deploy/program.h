@@ -35,6 +35,8 @@ static inline enum set set_other(enum set set)
 }
 
 enum step_kind {
+    STEP_APPLY, // apply the objects that the set's release has beside its instances, all of them,
+                // and await that they have settled (target.h, `applied`)
     STEP_SCALE, // let the set have `count` instances; fewer: they leave the traffic, drain, and end
     STEP_AWAIT, // until `count` of the set are ready, and no other is
     STEP_DRAIN, // until no more than `count` of the set are there, ready or not: what is broken
@@ -44,7 +46,7 @@ enum step_kind {
     STEP_PAUSE,  // for `ms`; PAUSE_FOR_PROMOTION parks until somebody promotes
     STEP_COMMIT, // the new release is the live one; from here on nothing goes back
     STEP_RETIRE, // the set leaves the traffic (its share is the other's), drains, ends and is
-                 // forgotten
+                 // forgotten, with all objects of its release that the other's does not have
 };
 #define PAUSE_FOR_PROMOTION (-1)
 
@@ -78,6 +80,7 @@ struct rollout {
     enum slot from_slot, to_slot;
     enum strategy strategy;
     bool native_rolling;            // rolling: the target replaces instances by itself
+    bool applies;                   // releases have objects beside their instances
     bool gates_before, gates_after; // whether there are any
     bool manual_promotion;          // blue-green: park before the switch
     int64_t scale_down_delay_ms;    // blue-green: how long the old set stays up after the switch
@@ -92,7 +95,8 @@ void program_forward(const struct rollout *r, struct program *ret);
 // Back: what undoes it from any point: traffic first, capacity second.
 void program_back(const struct rollout *r, struct program *ret);
 // Settle: when going back failed too (or there is nothing to go back to): the set `keep` gets all
-// of the traffic (the old one: if it can carry any), and the other is retired. Waits for nobody.
+// of the traffic (the old one: if it can carry any) and its objects, and the other is retired.
+// Waits for nobody.
 void program_settle(const struct rollout *r, enum set keep, struct program *ret);
 void program_done(struct program *p);
 DEFINE_AUTO(program, struct program, program_done)

@@ -10,8 +10,6 @@
 #include "os/fd.h"
 
 #define DOCUMENT_MAX  ((size_t)16 << 20)
-#define DYING_MS      2000
-#define DYING_KUBE_MS 20000 // a Lease outlives its holder by its duration
 #define DYING_LOOK_MS 50
 
 static const char *text_of(const struct session *s, const char *key)
@@ -143,7 +141,7 @@ static bool is_own(const struct session *s)
 static int claim_from_the_dead(struct session *s, const char *run, struct error *err)
 {
     struct target *t = s->target;
-    int64_t end = t->ops->now(t) + (s->cluster ? DYING_KUBE_MS : DYING_MS);
+    int64_t end = t->ops->now(t) + t->ops->caps.takeover_ms;
     while (session_claim(s, run, false, err) < 0) {
         int64_t now = t->ops->now(t);
         if (err->kind != ERR_CONFLICT || now >= end)

@@ -129,6 +129,7 @@ int spec_rollout(const struct release *to, const struct release *live, bool roll
         .to_slot = to->slot,
         .strategy = rollback ? STRATEGY_ROLLBACK : to->strategy.kind,
         .native_rolling = native,
+        .applies = caps->applies,
         .gates_before = !rollback && gates_before,
         .gates_after = !rollback && to->gates.after_switch.items.length > 0,
         .progress_deadline_ms = to->deadline_ms,

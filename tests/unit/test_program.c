@@ -67,6 +67,19 @@ static const struct {
             .gates_after = true},
         "scale new to 4; await new: 4 ready; gates after_switch; await new: 4 ready; "
         "commit: new is live; retire old"},
+    {"by a platform that applies objects, too",
+        {.strategy = STRATEGY_ROLLING,
+            .from = 1,
+            .from_count = 4,
+            .to_count = 4,
+            .native_rolling = true,
+            .applies = true},
+        "apply the objects of new; scale new to 4; await new: 4 ready; commit: new is live; "
+        "retire old"},
+    {"objects come before instances",
+        {.strategy = STRATEGY_ROLLBACK, .from = 1, .from_count = 1, .to_count = 1, .applies = true},
+        "apply the objects of new; scale new to 1; await new: 1 ready; traffic 100 % to new; "
+        "commit: new is live; retire old"},
     {"the first deployment", {.strategy = STRATEGY_ROLLING, .to_count = 2, .gates_before = true},
         "scale new to 2; await new: 2 ready; gates before_switch; await new: 2 ready; "
         "traffic 100 % to new; commit: new is live"},
@@ -118,8 +131,32 @@ static const struct {
             .from_count = 3,
             .to_count = 3,
             .native_rolling = true},
-        "scale old to 3; await old: 3 ready; retire new", "retire new",
+        "scale old to 3; await old: 3 ready; retire new", "scale old to 3; retire new",
         "commit: new is live; scale new to 3; retire old"},
+    {"with objects: once the traffic is back",
+        {.strategy = STRATEGY_BLUE_GREEN,
+            .from = 1,
+            .from_count = 3,
+            .to_count = 2,
+            .applies = true},
+        "traffic 0 % to new, if it can take it; apply the objects of old; scale old to 3; "
+        "await old: 3 ready; traffic 0 % to new; retire new",
+        "traffic 0 % to new, if it can take it; apply the objects of old; retire new",
+        "traffic 100 % to new; apply the objects of new; commit: new is live; scale new to 2; "
+        "retire old"},
+    {"with objects, the first deployment",
+        {.strategy = STRATEGY_BLUE_GREEN, .to_count = 2, .applies = true}, "retire new",
+        "traffic 0 % to new, if it can take it; retire new", NULL},
+    {"with objects, the platform's rolling",
+        {.strategy = STRATEGY_ROLLING,
+            .from = 1,
+            .from_count = 3,
+            .to_count = 3,
+            .native_rolling = true,
+            .applies = true},
+        "apply the objects of old; scale old to 3; await old: 3 ready; retire new",
+        "apply the objects of old; scale old to 3; retire new",
+        "apply the objects of new; commit: new is live; scale new to 3; retire old"},
 };
 
 static void check_steps(const char *name, struct program *p, const char *wanted)
@@ -308,9 +345,22 @@ static void a_stored_rollout_that_makes_no_sense_is_refused(void **state)
     check_error(rollout_from_value(v, &again, &err), ERR_UNSUPPORTED, "version 99");
 }
 
+// What was stored before there were objects: an agent that was updated finds it in its state.
+static void a_rollout_of_the_first_version_is_still_understood(void **state)
+{
+    (void)state;
+    AUTO(value) struct value *v = rollout_to_value(&stored);
+    value_set_int(v, "program", 1);
+    value_set(value_get(v, "rollout"), "applies", NULL);
+    struct rollout again;
+    check_ok(rollout_from_value(v, &again, &err));
+    assert_memory_equal(&again, &stored, sizeof again);
+}
+
 TEST_MAIN(cmocka_unit_test(strategies_compile_to_steps),
     cmocka_unit_test(the_way_back_moves_traffic_first_and_capacity_second),
     cmocka_unit_test(rolling_keeps_capacity_and_traffic_for_all_counts),
     cmocka_unit_test(the_plan_shows_counts_traffic_and_peak), cmocka_unit_test(the_plan_as_a_value),
     cmocka_unit_test(a_rollout_survives_being_stored),
-    cmocka_unit_test(a_stored_rollout_that_makes_no_sense_is_refused))
+    cmocka_unit_test(a_stored_rollout_that_makes_no_sense_is_refused),
+    cmocka_unit_test(a_rollout_of_the_first_version_is_still_understood))
