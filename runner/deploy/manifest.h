@@ -11,7 +11,9 @@
 
 // On everything that davit applies.
 #define KUBE_LABEL_APP          "davit.dev/app"
+#define KUBE_LABEL_MANAGED_BY   "app.kubernetes.io/managed-by" // "davit"
 #define KUBE_LABEL_SLOT         "davit.dev/slot" // "blue" or "green": Deployments of a slot, pods
+#define KUBE_LABEL_COPY         "davit.dev/copy" // "true": a ConfigMap or Secret named for its content
 #define KUBE_ANNOTATION_RELEASE "davit.dev/release" // whose this object is
 #define KUBE_ANNOTATION_EPOCH   "davit.dev/epoch"   // of the driver that wrote last
 
@@ -46,25 +48,38 @@ struct manifest {
     struct value *workload; // the Deployment behind the Service, slot not set; NULL: there is none
     struct value *service;  // NULL: there is none
     struct value *secrets;  // list: Secrets as `others` refers to them, with their data. Not stored
-    int replicas;           // of the workload; at least 1
+    int replicas;           // of the workload; at least 1. With an autoscaler: at the start
     int port;               // of a pod, where the service's first port leads; 0: none
     struct strv notes;      // what a person should know ("ConfigMap/x is copied as x-1f2e…")
 };
-void manifest_done(struct manifest *m); // accepts an all-zero struct
-DEFINE_AUTO(manifest, struct manifest, manifest_done)
+void kube_manifest_done(struct manifest *m); // accepts an all-zero struct
+DEFINE_AUTO(manifest, struct manifest, kube_manifest_done)
 
-// ERR_CONFIG, naming the object (kind/name), for what cannot be deployed: no or several Deployments
-// behind the Service, a name twice, another namespace, a workload of 0 replicas, too many.
+// ERR_CONFIG, naming the object (kind/name), for what cannot be deployed: several Deployments
+// behind the Service, several Services that it could be, a name twice, another namespace, a
+// workload of 0 replicas, too many. Without any Service that selects a Deployment, the only
+// Deployment is the workload; where there is none (or several), everything simply rolls.
+//
+// Every object gets the namespace (but those of kinds that are known to be the cluster's, and those
+// of unknown kinds that name none: the server knows) and the labels KUBE_LABEL_APP and
+// KUBE_LABEL_MANAGED_BY; pod templates get KUBE_LABEL_APP. What a server has written into
+// an exported object (status, uid, …) is dropped.
 int manifest_build(const struct manifest_input *in, struct manifest *ret, struct error *err);
 struct value *manifest_to_value(const struct manifest *m);
 int manifest_from_value(const struct value *v, struct manifest *ret, struct error *err);
 
+// The HorizontalPodAutoscaler among `others` that scales the workload, lent; NULL: there is none.
+// Its scaleTargetRef says what the manifests say: whoever applies it sets the name of the slot.
+struct value *manifest_autoscaler(const struct manifest *m);
+
 // The workload as the Deployment of a slot: blue keeps its name, green's is NAME-green; the slot's
-// label stands in selector and template; `replicas`. The caller's.
+// label stands in selector, template and the object's own; `replicas`, or none when it is negative
+// (an autoscaler's). The caller's.
 struct value *manifest_slotted(const struct manifest *m, enum slot slot, int replicas);
 char *manifest_slotted_name(const struct manifest *m, enum slot slot);
 // The Service: selector with the slot (or of both slots: SLOT_ANY), and as the preview
-// (NAME-preview, ClusterIP, no node ports). The caller's.
+// (NAME-preview, ClusterIP, no node ports, and none of the labels and annotations by which
+// something else would find it). The caller's.
 #define SLOT_ANY (-1)
 struct value *manifest_service(const struct manifest *m, int slot);
 struct value *manifest_preview(const struct manifest *m, enum slot slot);
