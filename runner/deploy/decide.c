@@ -131,9 +131,9 @@ static bool satisfied(const struct scene *s, const struct step *step)
     case STEP_WEIGHT:
         return stands(s->seen, step) && s->seen->routed;
     case STEP_PAUSE:
-        return step->ms == PAUSE_FOR_PROMOTION
-                   ? s->seen->promote_requested
-                   : s->now >= s->seen->position.step_began_unix_ms + step->ms;
+        return s->seen->promote_requested ||
+               (step->ms != PAUSE_FOR_PROMOTION &&
+                   s->now >= s->seen->position.step_began_unix_ms + step->ms);
     case STEP_RETIRE:
         return !set->exists;
     }

@@ -119,7 +119,8 @@ struct snapshot {
     int64_t applied;
     bool settled;
     char apply_doomed[256];
-    bool abort_requested, promote_requested;
+    bool abort_requested;
+    bool promote_requested; // at the very position where the rollout stands; see request()
     char abort_who[128];
     char holder[128]; // who drives the app now, as they said in claim(); "": nobody does
 };
@@ -205,7 +206,8 @@ struct target_ops {
     int (*allow)(struct target *t, const char *commit,
         struct error *err); // ERR_NOT_FOUND when it was not refused
     // Data that any machine may write and the driver obeys: "abort", "promote". They are about the
-    // rollout under way.
+    // rollout under way. A promotion is stored with the position (turns and step) that it finds,
+    // and counts there only: it passes the pause that a person saw, and no later one.
     int (*request)(struct target *t, const char *what, const char *who, struct error *err);
     // The cause, in lines: what the instances of a set did, how they ended, their last log lines.
     int (*explain)(struct target *t, int64_t release, struct str *out, struct error *err);

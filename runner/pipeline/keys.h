@@ -27,7 +27,8 @@
 //                                    (local) (absent)
 //   "strategy": {"kind": "rolling"}
 //            or {"kind": "blue-green", "promotion": "automatic" or "manual",
-//                "scale_down_delay_ms": 0},
+//                "scale_down_delay_ms": 0}
+//            or {"kind": "canary", "steps": [step, …]},  steps: (absent) the usual ones
 //   "gates": {"before_switch": [gate, …], "after_switch": [gate, …]},
 //   "secrets": ["DATABASE_URL"],     the same as the stage's `secrets`
 //   "grace_ms": 30000,               (local) from the signal to end to the one to die
@@ -36,6 +37,10 @@
 //   "manifests": ["k8s/"],           kubernetes, and only there: paths below the workspace
 //   "service": "web"                 (absent) kubernetes
 // }
+//
+// step: {"kind": "weight", "percent": 5}         the first one is; they rise
+//    or {"kind": "pause", "for_ms": 60000}
+//    or {"kind": "pause", "for": "manual"}        until `davit promote`
 //
 // gate: {"kind": "http", "path": "/ping", "status": 200, "headers": {"name": "value"},
 //        "content_type": "application/json" (absent), "body": "part of it" (absent),

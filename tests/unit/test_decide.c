@@ -45,6 +45,9 @@
 //   back:       0 traffic 0 if it can be taken, 1 scale old 2, 2 await, 3 traffic 0, 4 retire new
 //   settle on old: 0 traffic 0 if it can be taken, 1 retire new
 //   settle on new: 0 traffic 100, 1 commit, 2 scale new 2, 3 retire old
+//   canary:     0 scale new 1, 1 await, 2 traffic 20, 3 pause 30s, 4 scale new 2, 5 await,
+//               6 traffic 60, 7 pause until promoted, 8 await, 9 traffic 100, 10 commit,
+//               11 retire old
 //   applies:    0 apply new, 1 scale new 2, 2 await, 3 traffic 100, 4 commit, 5 retire old
 //     back:     0 traffic 0 if it can be taken, 1 apply old, 2 scale old 2, 3 await, 4 traffic 0,
 //               5 retire new
@@ -59,6 +62,10 @@ static const struct rollout blue_green = {COUNTS, .strategy = STRATEGY_BLUE_GREE
 static const struct rollout rolling = {COUNTS, .strategy = STRATEGY_ROLLING};
 static const struct rollout rollback = {
     COUNTS, .strategy = STRATEGY_ROLLBACK, .to_slot = SLOT_GREEN};
+static const struct rollout canary = {COUNTS, .strategy = STRATEGY_CANARY, .to_slot = SLOT_GREEN,
+    .canary = {.count = 4,
+        .steps = {{.percent = 20}, {.pause_ms = 30000}, {.percent = 60},
+            {.pause_ms = PAUSE_FOR_PROMOTION}}}};
 static const struct rollout applies = {
     COUNTS, .strategy = STRATEGY_BLUE_GREEN, .to_slot = SLOT_GREEN, .applies = true};
 static const struct rollout native = {
@@ -237,6 +244,26 @@ static const struct row rows[] = {
         .wanted = "write settle on new 3: retire old", .live = 2},
     {"settled on new", &rolling, PHASE_SETTLE_NEW, 3, NOBODY, SET(2, 1, 100),
         .wanted = "finish rollback failed", .live = 2},
+
+    // A canary.
+    {"a canary gets its share", &canary, PHASE_FORWARD, 1, SET(2, 2, 100), SET(1, 1, 0),
+        .wanted = "write forward 2: traffic 20 % to new"},
+    {"and has it for a while", &canary, PHASE_FORWARD, 3, SET(2, 2, 80), SET(1, 1, 20),
+        .wanted = "wait 30000", .after = 29999},
+    {"or until it is promoted", &canary, PHASE_FORWARD, 3, SET(2, 2, 80), SET(1, 1, 20),
+        .wanted = "write forward 4: scale new to 2", .promote = true},
+    {"it grows before it gets more", &canary, PHASE_FORWARD, 5, SET(2, 2, 80), STALE(2, 1, 20),
+        .wanted = "wait 60000"},
+    {"a canary waits for its promotion", &canary, PHASE_FORWARD, 7, SET(2, 2, 40), SET(2, 2, 60),
+        .wanted = "park", .after = DEADLINE * 9},
+    {"promoted, it is awaited before all of the traffic comes", &canary, PHASE_FORWARD, 8,
+        SET(2, 2, 40), SET(2, 1, 60), .wanted = "wait 60000"},
+    {"an aborted canary loses the traffic first", &canary, PHASE_FORWARD, 7, SET(2, 2, 40),
+        SET(2, 2, 60), .wanted = "write back 0: traffic 0 % to new, if it can take it",
+        .reason = "aborted by ann", .abort = true},
+    {"as does one that is doomed while it pauses", &canary, PHASE_FORWARD, 7, SET(2, 2, 40),
+        DOOMED(2, 1, 60), .wanted = "write back 0: traffic 0 % to new, if it can take it",
+        .reason = "instance 0: exit 2"},
 
     // Objects beside the instances.
     {"objects are applied first", &applies, PHASE_FORWARD, 0, SET(2, 2, 100), NOBODY,
