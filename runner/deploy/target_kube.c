@@ -273,7 +273,7 @@ static void kube_free(struct target *t)
     vec_free(&k->followed);
     vec_each (known, &k->known) {
         release_done(&(*known)->release);
-        manifest_done(&(*known)->manifest);
+        kube_manifest_done(&(*known)->manifest);
         free(*known);
     }
     vec_free(&k->known);

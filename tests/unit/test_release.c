@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "deploy/spec.h"
+#include "support/golden.h"
 
 static struct value *parse(const char *json)
 {
@@ -263,6 +264,32 @@ static void a_section_with_manifests_becomes_a_release_for_kubernetes(void **sta
     check_error(release_from_section(v, &wrong, &err), ERR_PROTOCOL, "unknown key \"instances\"");
 }
 
+// What pipeline/ makes of every key, as its golden files have it, is what is read here.
+static void every_section_that_a_file_may_say_becomes_a_release(void **state)
+{
+    (void)state;
+    AUTO(strv) struct strv names = {0};
+    size_t sections = 0;
+    golden_names("pipeline", ".json", &names);
+    strv_each (name, &names) {
+        AUTO(str) struct str text;
+        str_init(&text, STR_TEXT_MAX);
+        assert_true(golden_read("pipeline", *name, ".json", &text));
+        AUTO(value) struct value *tree = parse(text.data);
+        struct value_cursor stages = {.map = value_get(tree, "stages")};
+        const char *stage;
+        struct value *v;
+        while (value_next(&stages, &stage, &v)) {
+            AUTO(release) struct release r = {0};
+            if (!value_get(v, "deploy"))
+                continue;
+            check_ok(release_from_section(value_get(v, "deploy"), &r, &err));
+            sections++;
+        }
+    }
+    assert_true(sections > 4);
+}
+
 static void a_tag_is_no_digest(void **state)
 {
     (void)state;
@@ -408,6 +435,7 @@ TEST_MAIN(cmocka_unit_test(a_record_survives_its_c_view), cmocka_unit_test(the_c
     cmocka_unit_test(a_record_of_kubernetes_is_checked_as_well),
     cmocka_unit_test(a_deploy_section_becomes_a_release),
     cmocka_unit_test(a_section_with_manifests_becomes_a_release_for_kubernetes),
+    cmocka_unit_test(every_section_that_a_file_may_say_becomes_a_release),
     cmocka_unit_test(a_tag_is_no_digest), cmocka_unit_test(a_section_with_a_mistake_is_refused),
     cmocka_unit_test(a_rollout_follows_from_two_releases),
     cmocka_unit_test(a_canary_is_rolled_out_as_the_target_can_split_traffic),
