@@ -204,8 +204,8 @@ int rollout_finish(struct agent *a, int64_t epoch, const char *run, enum outcome
             value_set_str(record, "reason", reason);
         value_set(record, "times", times_to_value(times));
     }
-    replace_refused(a, refused_judged(a->refused, &a->rollout, a->live, a->releases, outcome, reason,
-                           clock_unix_ms()));
+    replace_refused(a, refused_judged(a->refused, &a->rollout, a->live, a->releases, outcome,
+                           reason, clock_unix_ms()));
     a->position = (struct position){0};
     a->last = outcome;
     clear_requests(a);

@@ -306,8 +306,9 @@ static const char *doomed(const struct scene *s, enum set which)
     if (s->step->set != which)
         return "";
     if (s->step->kind == STEP_APPLY)
-        return applied(s->seen, s->step) ? s->seen->apply_doomed : "";
-    return s->step->kind == STEP_AWAIT ? s->seen->sets[which].doomed : "";
+        return s->seen->apply_doomed;
+    bool counts = s->step->kind == STEP_AWAIT || s->step->kind == STEP_SCALE;
+    return counts ? s->seen->sets[which].doomed : "";
 }
 
 // Rules 2 to 4: what ends a phase whatever the step is.

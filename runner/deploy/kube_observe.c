@@ -300,7 +300,9 @@ int kube_observe(struct target *t, struct snapshot *ret, struct error *err)
     ret->position = state.position;
     ret->last = state.last;
     ret->abort_requested = state.abort_requested;
-    ret->promote_requested = state.promote_requested;
+    ret->promote_requested = state.promote_requested &&
+                             state.promote_turns == state.position.turns &&
+                             state.promote_step == state.position.step;
     copy_text(ret->abort_who, sizeof ret->abort_who, state.abort_who);
     struct look l = {.k = k, .state = &state};
     int status = read_objects(&l, err);

@@ -25,8 +25,12 @@ char *kube_state_print(const struct kube_state *s)
     value_set_str(v, "last", outcome_name(s->last));
     if (s->abort_requested)
         value_set_str(v, "abort", s->abort_who);
-    if (s->promote_requested)
-        value_set_bool(v, "promote", true);
+    if (s->promote_requested) {
+        struct value *promote = value_map();
+        value_set_int(promote, "turns", s->promote_turns);
+        value_set_int(promote, "step", s->promote_step);
+        value_set(v, "promote", promote);
+    }
     if (value_length(s->refused))
         value_set(v, "refused", value_copy(s->refused));
     return value_print(v);
@@ -38,6 +42,7 @@ static int read_state(const struct value *v, struct kube_state *ret, struct erro
     const char *last;
     const char *abort_who = value_get_str(v, "abort");
     const struct value *rollout = value_get(v, "rollout"), *refused = value_get(v, "refused");
+    const struct value *promote = value_get(v, "promote");
     if (value_need_int(v, "version", 1, INT64_MAX, &version, err) < 0)
         return -1;
     if (version != STATE_VERSION)
@@ -57,7 +62,9 @@ static int read_state(const struct value *v, struct kube_state *ret, struct erro
         size_t length = strnlen(abort_who, sizeof ret->abort_who - 1);
         memcpy(ret->abort_who, abort_who, length);
     }
-    ret->promote_requested = value_get_bool(v, "promote", false);
+    ret->promote_requested = promote != NULL;
+    ret->promote_turns = (int)value_get_int(promote, "turns", 0);
+    ret->promote_step = (int)value_get_int(promote, "step", 0);
     ret->refused = refused ? value_copy(refused) : NULL;
     return 0;
 }

@@ -116,8 +116,9 @@ struct snapshot {
     bool routed;
     // Of a target that applies: the release whose objects, besides instances, were applied last and
     // all of them (0: none yet). `settled`: they have become what was applied (StatefulSets are
-    // rolled out, …), by a controller that has seen it. `apply_doomed`: why they never will, in one
-    // line; "" while they may. Both are about `applied` only.
+    // rolled out, …), by a controller that has seen it. It is about `applied` only.
+    // `apply_doomed`: why those that the current step applies never will, in one line; "" while
+    // they may.
     int64_t applied;
     bool settled;
     char apply_doomed[256];

@@ -177,6 +177,8 @@ static int change_request(void *arg, struct kube_state *state, struct error *err
     }
     if (text_equal(r->what, "promote")) {
         state->promote_requested = true;
+        state->promote_turns = state->position.turns;
+        state->promote_step = state->position.step;
         return 0;
     }
     return error_set(err, ERR_PROTOCOL, "\"%s\" is nothing that can be requested", r->what);
