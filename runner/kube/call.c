@@ -87,9 +87,6 @@ static int send_once(struct kube_call *call, struct error *err)
     raw.request.body_max = KUBE_ANSWER_MAX;
     raw.request.sink = call->options.sink;
     raw.request.sink_arg = call->options.sink_arg;
-    // libcurl sends a request again by itself, whatever its method is, when a kept connection dies
-    // before the first byte of an answer. A write must not go twice: it gets a new connection.
-    raw.request.once = !is_read(call);
     call->generation = c->generation;
     call->tries++;
     c->requests++;
