@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kube/watch.h"
 #include "support/kube_lab.h"
 
 static int set_up(void **state)
@@ -293,6 +294,135 @@ static void a_request_of_ones_own_is_let_in_as_the_client_is(void **state)
     check_ok(loop_run(lab->loop, &err));
 }
 
+// --- the watch ---
+
+struct follower {
+    struct kube_lab *lab;
+    struct kube_watch *watch;
+    int calls;
+};
+
+static void on_change(void *arg)
+{
+    struct follower *f = arg;
+    f->calls++;
+    loop_stop(f->lab->loop);
+}
+
+static void follow(struct follower *f, struct kube_lab *lab, const char *selector)
+{
+    *f = (struct follower){.lab = lab};
+    struct error why = {0};
+    f->watch = kube_watch_new(
+        lab->client, kube_lab_kind(lab, "v1", "ConfigMap"), lab->ns, selector, on_change, f, &why);
+    assert_non_null(f->watch);
+    while (!kube_watch_synced(f->watch))
+        check_ok(loop_run(lab->loop, &err));
+}
+
+// Runs until the object is there with that text, or (NULL) gone.
+static void until(struct follower *f, const char *name, const char *text)
+{
+    for (;;) {
+        const struct value *object = kube_watch_get(f->watch, name);
+        const char *shown = object ? text_of(object) : NULL;
+        if (text ? shown && strcmp(shown, text) == 0 : !object)
+            return;
+        check_ok(loop_run(f->lab->loop, &err));
+        if (kube_watch_error(f->watch))
+            fail_msg("%s", kube_watch_error(f->watch)->message);
+    }
+}
+
+static void patch_text(struct kube_lab *lab, const char *name, const char *text, struct value **ret)
+{
+    AUTO(value) struct value *patch = value_list();
+    kube_patch_row(patch, "replace", value_string(text), "data", "key", NULL);
+    check_ok(kube_patch(
+        lab->client, kube_lab_kind(lab, "v1", "ConfigMap"), lab->ns, name, patch, ret, &err));
+}
+
+static void a_watch_shows_what_is_made_changed_and_taken_away(void **state)
+{
+    struct kube_lab *lab = *state;
+    const struct kube_kind *kind = kube_lab_kind(lab, "v1", "ConfigMap");
+    AUTO(value) struct value *before = create(lab, "b", "before");
+    struct follower f;
+    follow(&f, lab, NULL);
+    until(&f, "b", "before");
+    AUTO(value) struct value *made = create(lab, "a", "one");
+    until(&f, "a", "one");
+    assert_string_equal(kube_name(kube_watch_item(f.watch, 0)), "a");
+    assert_string_equal(kube_name(kube_watch_item(f.watch, 1)), "b");
+    patch_text(lab, "a", "two", NULL);
+    until(&f, "a", "two");
+    check_ok(kube_delete(lab->client, kind, lab->ns, "a", NULL, &err));
+    until(&f, "a", NULL);
+    until(&f, "b", "before");
+    kube_watch_free(f.watch);
+}
+
+static void what_no_longer_matches_the_selector_is_gone(void **state)
+{
+    struct kube_lab *lab = *state;
+    const struct kube_kind *kind = kube_lab_kind(lab, "v1", "ConfigMap");
+    AUTO(value) struct value *object = kube_config_map("a", "key", "one");
+    struct value *labels = value_map();
+    value_set_str(labels, "davit.example/app", "shop");
+    value_set(value_get(object, "metadata"), "labels", labels);
+    check_ok(kube_create(lab->client, kind, lab->ns, object, NULL, &err));
+    struct follower f;
+    follow(&f, lab, "davit.example/app=shop");
+    assert_int_equal(kube_watch_count(f.watch), 1);
+    AUTO(value) struct value *patch = value_list();
+    AUTO(value) struct value *answer = NULL;
+    kube_patch_row(
+        patch, "replace", value_string("other"), "metadata", "labels", "davit.example/app", NULL);
+    check_ok(kube_patch(lab->client, kind, lab->ns, "a", patch, &answer, &err));
+    kube_watch_own(f.watch, "a", answer); // its event says that it has left
+    until(&f, "a", NULL);
+    kube_watch_free(f.watch);
+}
+
+// However the events and the answers come, no own write is ever taken back.
+static void an_own_write_is_shown_at_once_and_never_undone(void **state)
+{
+    struct kube_lab *lab = *state;
+    const struct kube_kind *kind = kube_lab_kind(lab, "v1", "ConfigMap");
+    AUTO(value) struct value *made = create(lab, "a", "0");
+    struct follower f;
+    follow(&f, lab, NULL);
+    int64_t requests = kube_client_requests(lab->client);
+    for (int i = 1; i <= 100; i++) {
+        AUTO_FREE char *text = mem_printf("%d", i);
+        AUTO(value) struct value *answer = NULL;
+        patch_text(lab, "a", text, &answer);
+        kube_watch_own(f.watch, "a", answer);
+        assert_string_equal(text_of(kube_watch_get(f.watch, "a")), text);
+    }
+    AUTO(value) struct value *other = create(lab, "z", "end");
+    until(&f, "z", "end"); // and by then all events before it have come
+    assert_string_equal(text_of(kube_watch_get(f.watch, "a")), "100");
+    check_ok(kube_delete(lab->client, kind, lab->ns, "a", NULL, &err));
+    kube_watch_own(f.watch, "a", NULL);
+    assert_null(kube_watch_get(f.watch, "a"));
+    assert_int_equal(kube_client_requests(lab->client) - requests, 102); // no list was needed
+    AUTO(value) struct value *again = create(lab, "a", "again");
+    until(&f, "a", "again");
+    kube_watch_free(f.watch);
+}
+
+static void a_watch_of_many_begins_by_pages_and_says_so_once(void **state)
+{
+    struct kube_lab *lab = *state;
+    create_many(lab, KUBE_PAGE + 10);
+    struct follower f;
+    follow(&f, lab, "davit.example/half");
+    assert_int_equal(kube_watch_count(f.watch), KUBE_PAGE + 10);
+    assert_int_equal(f.calls, 1);
+    kube_watch_free(f.watch);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 TEST_MAIN(TEST(kinds_are_what_the_server_says), TEST(an_object_is_made_read_changed_and_taken_away),
@@ -301,4 +431,8 @@ TEST_MAIN(TEST(kinds_are_what_the_server_says), TEST(an_object_is_made_read_chan
     TEST(a_stale_version_is_a_conflict_but_not_where_the_object_is_gone),
     TEST(a_list_of_many_comes_by_pages_and_by_selector), TEST(who_may_not_is_told_what),
     TEST(text_comes_as_it_is_and_its_end_matters_most),
-    TEST(a_request_of_ones_own_is_let_in_as_the_client_is))
+    TEST(a_request_of_ones_own_is_let_in_as_the_client_is),
+    TEST(a_watch_shows_what_is_made_changed_and_taken_away),
+    TEST(what_no_longer_matches_the_selector_is_gone),
+    TEST(an_own_write_is_shown_at_once_and_never_undone),
+    TEST(a_watch_of_many_begins_by_pages_and_says_so_once))
