@@ -5,17 +5,10 @@
 #include "kube/client_private.h"
 #include "os/clock.h"
 
-#define MARGIN_MS 5000 // asked again so long before the end: a request is on its way for a while
-
 static bool expires_within(const struct kube_client *c, int64_t ms)
 {
     int64_t end = c->credential.expires_unix_ms;
     return end && end - clock_unix_ms() < ms;
-}
-
-static char *copy(const char *text)
-{
-    return text ? mem_strdup(text) : NULL;
 }
 
 static void on_fetched(void *arg, const struct kube_credential *credential, const struct error *err)
@@ -30,9 +23,9 @@ static void on_fetched(void *arg, const struct kube_credential *credential, cons
     }
     kube_credential_done(&c->credential);
     c->credential = (struct kube_credential){
-        .token = copy(credential->token),
-        .cert = copy(credential->cert),
-        .key = copy(credential->key),
+        .token = mem_strdup_opt(credential->token),
+        .cert = mem_strdup_opt(credential->cert),
+        .key = mem_strdup_opt(credential->key),
         .expires_unix_ms = credential->expires_unix_ms,
     };
     c->generation++;
@@ -45,7 +38,7 @@ enum kube_auth kube_auth_need(struct kube_client *c, uint64_t refused, struct er
         return KUBE_AUTH_READY;
     if (c->fetching)
         return KUBE_AUTH_PENDING;
-    bool stale = !c->generation || expires_within(c, MARGIN_MS);
+    bool stale = !c->generation || expires_within(c, KUBE_EXPIRY_LEEWAY_MS);
     bool is_refused = refused && refused == c->generation;
     if (!stale && !is_refused)
         return KUBE_AUTH_READY;

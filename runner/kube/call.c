@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "kube/client_private.h"
+#include "os/clock.h"
 
 #define TIMEOUT_MS 30000
 
@@ -87,9 +88,7 @@ static int send_once(struct kube_call *call, struct error *err)
     raw.request.body_max = KUBE_ANSWER_MAX;
     raw.request.sink = call->options.sink;
     raw.request.sink_arg = call->options.sink_arg;
-    // libcurl sends a request again by itself, whatever its method is, when a kept connection dies
-    // before the first byte of an answer. A write must not go twice: it gets a new connection.
-    raw.request.once = !is_read(call);
+    raw.request.on_head = call->options.on_head;
     call->generation = c->generation;
     call->tries++;
     c->requests++;
@@ -125,7 +124,7 @@ static void on_time(struct loop_timer *timer)
 static void again(struct kube_call *call, int64_t wait_ms)
 {
     struct loop *loop = call->client->loop;
-    loop_timer_start(loop, &call->timer, loop_now(loop) + wait_ms, on_time, call);
+    loop_timer_start(loop, &call->timer, clock_monotonic_ms() + wait_ms, on_time, call);
 }
 
 void kube_calls_resume(struct kube_client *c, const struct error *err)

@@ -51,6 +51,8 @@ void kube_connect(const struct kube_client *c, const char *path, struct kube_raw
 {
     ret->url = mem_printf("%s%s", c->cluster->server, path);
     kube_auth_headers(c, &ret->headers);
+    ret->peer = kube_cluster_peer(c->cluster, c->generation ? &c->credential : NULL);
+    ret->request.peer = &ret->peer;
     ret->request.url = ret->url;
     ret->request.headers = &ret->headers;
 }

@@ -66,6 +66,7 @@ int kube_do_text(struct kube_client *c, const char *path, struct str *out, struc
 // first credential of a dynamic cluster is there the loop runs as in kube_do().
 struct kube_raw {
     struct http_request request;
+    struct http_peer peer;
     char *url;
     struct strv headers;
 };

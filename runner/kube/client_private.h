@@ -44,7 +44,8 @@ struct kube_call_options {
     bool impatient;     // the first failure ends it (but for a 401, which the credentials may cure)
     http_sink_fn *sink; // NULL: the answer is kept. With it there is no deadline
     void *sink_arg;
-    kube_done_fn *done; // is called instead
+    void (*on_head)(void *sink_arg); // as in struct http_request
+    kube_done_fn *done;              // is called instead
 };
 // An id for kube_cancel(), or -1.
 int64_t kube_call_start(struct kube_client *c, const struct kube_request *request,

@@ -55,6 +55,9 @@ struct http_request {
     size_t body_max;    // of a kept response body; 0: 1 MiB
     http_sink_fn *sink;
     void *sink_arg;
+    // Told once (with sink_arg), as the sink is, when the head of a 2xx answer is here, which may
+    // be long before the first byte of its body; NULL: nobody wants to know.
+    void (*on_head)(void *arg);
     const char *ca_file;          // NULL: the system's
     const char *unix_socket;      // connect there instead; NULL: by the URL
     const struct http_peer *peer; // lent until start() returns; NULL: by the system's settings

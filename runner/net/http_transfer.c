@@ -30,6 +30,13 @@ void http_transfer_fail(struct http_transfer *t, enum error_kind kind, const cha
     t->failed = true;
 }
 
+static int status_of(const struct http_transfer *t)
+{
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return (int)status;
+}
+
 static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 {
     struct http_transfer *t = arg;
@@ -46,6 +53,8 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
     }
     while (end && isspace((unsigned char)bytes[end - 1]))
         end--;
+    if (!end && t->request.on_head && status_of(t) / 100 == 2)
+        t->request.on_head(t->request.sink_arg);
     const char *colon = memchr(bytes, ':', end);
     if (!colon)
         return length;
@@ -54,13 +63,6 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
         *c = (char)tolower((unsigned char)*c);
     strv_push_take(&t->response.headers, line);
     return length;
-}
-
-static int status_of(const struct http_transfer *t)
-{
-    long status = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    return (int)status;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
