@@ -48,7 +48,7 @@ int app_call(struct cli *cli, const char *op, const char *app, const struct plac
         .grace_ms = ABORT_GRACE_MS,
         .output = &output,
         .mask = &mask,
-        .app = app,
+        .app = place.cluster ? NULL : app,
         .heeds = drives,
     };
     signal(SIGPIPE, SIG_IGN); // what is under way does not depend on who reads of it

@@ -1,11 +1,12 @@
 #include <string.h>
 
 #include "cli/app.h"
+#include "os/file.h"
 
 static void releases_text(const struct value *history, struct str *out)
 {
     static const char *const header[] = {
-        "REV", "COMMIT", "DIGEST", "OUTCOME", "TOOK", "WHEN", "WHO", "WHY"};
+        "REV", "COMMIT", "IMAGE", "OUTCOME", "TOOK", "WHEN", "WHO", "WHY"};
     struct out_table table = {.columns = ARRAY_LEN(header)};
     const struct value *releases = value_get(history, "releases");
     int64_t live = value_get_int(history, "live", 0);
@@ -15,12 +16,15 @@ static void releases_text(const struct value *history, struct str *out)
         char took[OUT_AGO_MAX], ago[OUT_AGO_MAX];
         int64_t revision = value_get_int(r, "revision", 0);
         const char *commit = value_get_str(r, "commit");
-        const char *digest = value_get_str(value_get(r, "image"), "digest");
+        const struct value *image = value_get(r, "image");
+        const char *digest = value_get_str(image, "digest");
+        const char *reference = value_get_str(image, "reference"); // with a tag, of Kubernetes
         AUTO_FREE char *number =
             mem_printf("%lld%s", (long long)revision, revision == live ? " *" : "");
         AUTO_FREE char *short_commit = mem_strndup(commit ? commit : "", 12);
-        AUTO_FREE char *short_digest =
-            mem_strndup(digest && strlen(digest) > 19 ? digest + 7 : "", 12);
+        AUTO_FREE char *short_digest = digest && strlen(digest) > 19
+                                           ? mem_strndup(digest + 7, 12)
+                                           : mem_strdup(reference ? path_base(reference) : "");
         const char *const cells[] = {number, short_commit, short_digest,
             value_get_str(r, "outcome"),
             out_elapsed(value_get_int(value_get(r, "times"), "total_ms", -1), took),

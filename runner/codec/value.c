@@ -32,7 +32,7 @@ struct value *value_parse(const char *text, size_t length, struct error *err)
 
 static char *print(const struct value *v, size_t flags)
 {
-    char *text = json_dumps(json(v), flags | JSON_ENCODE_ANY);
+    char *text = json_dumps(json(v), flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     if (!text)
         abort();
     return text;
@@ -87,6 +87,11 @@ struct value *value_string(const char *text)
 struct value *value_int(int64_t n)
 {
     return value(json_integer(n));
+}
+
+struct value *value_real(double d)
+{
+    return value(json_real(d));
 }
 
 struct value *value_bool(bool b)

@@ -30,6 +30,7 @@ enum value_type {
 // NULL with ERR_PROTOCOL ("line:column: …") on a bad text. Depth is bounded; the caller bounds the
 // length.
 struct value *value_parse(const char *text, size_t length, struct error *err);
+// Reals are printed with 15 digits: what a person wrote ("0.1") comes back as it was.
 // Compact on one line, or indented by two spaces with a newline at the end.
 char *value_print(const struct value *v);
 char *value_print_indented(const struct value *v);
@@ -39,6 +40,7 @@ struct value *value_list(void);
 struct value *value_string(const char *text); // invalid UTF-8 is replaced by U+FFFD
 struct value *value_string_n(const char *text, size_t length);
 struct value *value_int(int64_t n);
+struct value *value_real(double d); // finite
 struct value *value_bool(bool b);
 struct value *value_null(void);
 struct value *value_copy(const struct value *v); // deep

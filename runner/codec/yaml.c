@@ -34,6 +34,7 @@ struct reader {
     VEC(struct yaml_node *) pending;
     VEC(struct anchor) anchors;
     size_t nodes, bytes, documents;
+    bool all; // not only one document
     bool failed;
 };
 
@@ -276,12 +277,27 @@ static void close_node(struct reader *r, const yaml_event_t *event)
     vec_push(&r->pending, node);
 }
 
+static void forget_anchors(struct reader *r)
+{
+    vec_each (anchor, &r->anchors)
+        free(anchor->name);
+    r->anchors.length = 0;
+}
+
+// An anchor names nothing in the next document.
+static void close_document(struct reader *r)
+{
+    vec_push(&r->doc->roots, (const struct yaml_node *)r->pending.items[0]);
+    r->pending.length = 0;
+    forget_anchors(r);
+}
+
 // False when reading cannot, or need not, go on.
 static bool take_event(struct reader *r, const yaml_event_t *event)
 {
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
-        if (r->documents++ == 0)
+        if (r->documents++ == 0 || r->all)
             return true;
         fail(r, place_of(r, event->start_mark, event->end_mark),
             "a second document begins here: a file holds one");
@@ -299,6 +315,9 @@ static bool take_event(struct reader *r, const yaml_event_t *event)
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
         close_node(r, event);
+        return true;
+    case YAML_DOCUMENT_END_EVENT:
+        close_document(r);
         return true;
     case YAML_STREAM_END_EVENT:
         return false;
@@ -319,26 +338,22 @@ static void read_events(struct reader *r)
         more = take_event(r, &event);
         yaml_event_delete(&event);
     }
-    if (r->failed)
-        return;
-    if (r->pending.length)
-        r->doc->root = r->pending.items[0];
-    else
+    if (!r->failed && !r->all && r->doc->roots.length == 0)
         fail(r, ((struct diag_place){0, 0}), "the file is empty");
 }
 
 static void reader_done(struct reader *r)
 {
     yaml_parser_delete(&r->parser);
-    vec_each (anchor, &r->anchors)
-        free(anchor->name);
+    forget_anchors(r);
     vec_free(&r->anchors);
     vec_free(&r->chars);
     vec_free(&r->open);
     vec_free(&r->pending);
 }
 
-struct yaml_doc *yaml_read(const struct diag_source *source, struct diag_list *diags)
+static struct yaml_doc *read_source(
+    const struct diag_source *source, bool all, struct diag_list *diags)
 {
     if (source->length > YAML_SOURCE_MAX) {
         diag_error(diags, source, ((struct diag_place){0, 0}),
@@ -348,7 +363,7 @@ struct yaml_doc *yaml_read(const struct diag_source *source, struct diag_list *d
     if (!check_bytes(source, diags))
         return NULL;
     AUTO(yaml_doc) struct yaml_doc *doc = mem_alloc(sizeof *doc);
-    struct reader r = {.source = source, .diags = diags, .doc = doc};
+    struct reader r = {.source = source, .diags = diags, .doc = doc, .all = all};
     if (!yaml_parser_initialize(&r.parser))
         abort();
     if (source->length >= 3 && memcmp(source->text, "\xef\xbb\xbf", 3) == 0)
@@ -361,4 +376,14 @@ struct yaml_doc *yaml_read(const struct diag_source *source, struct diag_list *d
     bool failed = r.failed;
     reader_done(&r);
     return failed ? NULL : take_ptr(doc);
+}
+
+struct yaml_doc *yaml_read(const struct diag_source *source, struct diag_list *diags)
+{
+    return read_source(source, false, diags);
+}
+
+struct yaml_doc *yaml_read_all(const struct diag_source *source, struct diag_list *diags)
+{
+    return read_source(source, true, diags);
 }

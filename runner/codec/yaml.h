@@ -3,7 +3,8 @@
 // Every scalar stays the string that was written: `no`, `3.10`, `0777` and `22:30` mean what the
 // schema that reads them says (pipeline/schema.h), never what YAML guesses. Anchors, aliases and
 // `<<` are resolved here. What would make a file say two things, or something that nobody sees, is
-// a mistake: duplicate keys, tags, keys that are not scalars, several documents.
+// a mistake: duplicate keys, tags, keys that are not scalars, and several documents unless they are
+// asked for.
 #pragma once
 
 #include <stdbool.h>
@@ -48,8 +49,13 @@ struct yaml_doc;
 // Mistakes go to *diags with their places. NULL when the text cannot be read as one tree; a tree
 // that is returned beside errors (a duplicate key, a tag) is fit for finding what else is wrong.
 struct yaml_doc *yaml_read(const struct diag_source *source, struct diag_list *diags);
-void yaml_doc_free(struct yaml_doc *doc); // accepts NULL; source may go before
-const struct yaml_node *yaml_root(const struct yaml_doc *doc);
+// All documents of the text, which may be none. The bounds are those of one: all together must keep
+// to them. An empty document is one whose root is yaml_is_empty().
+struct yaml_doc *yaml_read_all(const struct diag_source *source, struct diag_list *diags);
+void yaml_doc_free(struct yaml_doc *doc);                      // accepts NULL; source may go before
+const struct yaml_node *yaml_root(const struct yaml_doc *doc); // of the first document
+size_t yaml_count(const struct yaml_doc *doc);                 // of documents
+const struct yaml_node *yaml_root_at(const struct yaml_doc *doc, size_t index);
 DEFINE_AUTO_PTR(yaml_doc, struct yaml_doc, yaml_doc_free)
 
 // The value of a map's key; NULL when it is absent, or when `map` is NULL or not a map.

@@ -32,12 +32,23 @@ void yaml_doc_free(struct yaml_doc *doc)
     vec_each (block, &doc->blocks)
         free(*block);
     vec_free(&doc->blocks);
+    vec_free(&doc->roots);
     free(doc);
 }
 
 const struct yaml_node *yaml_root(const struct yaml_doc *doc)
 {
-    return doc->root;
+    return yaml_root_at(doc, 0);
+}
+
+size_t yaml_count(const struct yaml_doc *doc)
+{
+    return doc->roots.length;
+}
+
+const struct yaml_node *yaml_root_at(const struct yaml_doc *doc, size_t index)
+{
+    return index < doc->roots.length ? doc->roots.items[index] : NULL;
 }
 
 static void count_child(struct yaml_node *node, const struct yaml_node *child)

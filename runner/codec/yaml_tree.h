@@ -9,7 +9,7 @@ struct yaml_doc {
     VEC(void *) blocks;
     char *at; // what is left of the newest block
     size_t left;
-    const struct yaml_node *root;
+    VEC(const struct yaml_node *) roots; // of each document
 };
 
 void *yaml_doc_alloc(struct yaml_doc *doc, size_t size); // zeroed

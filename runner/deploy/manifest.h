@@ -28,8 +28,11 @@ struct manifest_values {
 };
 
 // Appends the objects of a file to the list *ret_objects. Every mistake goes to *diags, with its
-// place; -1 when there was one. Scalars are typed as kubectl types them; one that is a single
-// `${{ … }}` stays a string.
+// place; -1 when there was one. Warnings (a plain `yes` is true) may be added in any case.
+//
+// Plain scalars are typed as kubectl types them. A text with expressions is a string; but plain,
+// and where the API does not want a string, it is the number or bool that came out:
+// `replicas: ${{ env.REPLICAS }}`.
 int manifest_read(const struct diag_source *source, const struct manifest_values *values,
     struct value *ret_objects, struct diag_list *diags);
 

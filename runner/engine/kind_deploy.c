@@ -131,7 +131,7 @@ static int start_deploy(struct stage_run *s, const char *op, struct error *err)
         .grace_ms = DEPLOY_GRACE_MS,
         .output = &s->output,
         .mask = &run->mask,
-        .app = value_get_str(stage->deploy, "app"),
+        .app = deploy_cluster(s) ? NULL : value_get_str(stage->deploy, "app"),
         .new_app = true,
         .journal = journal,
         .ended = on_deployed,

@@ -60,6 +60,12 @@ static void check_kubernetes(
         "instances", "listen", "ports", "healthcheck", "grace_ms", "drain_ms"};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         value_set(stage->deploy, parts[i], NULL);
+    const struct value *strategy = value_get(stage->deploy, "strategy");
+    const struct value *before = value_get(value_get(stage->deploy, "gates"), "before_switch");
+    if (text_equal(value_get_str(strategy, "kind"), "rolling") && value_length(before))
+        check_error_at(parsing, node_at(node, "deploy", "gates", "before_switch")->place,
+            "a rolling update of kubernetes has no switch that a gate could come before: use "
+            "after_switch, or strategy: blue-green");
     const struct yaml_node *manifests = yaml_get(deploy, "manifests");
     if (!manifests || (manifests->type == YAML_LIST && !manifests->count))
         check_error_at(parsing,

@@ -81,8 +81,8 @@ static int spawn(struct workers *w, const char *name, const struct strv *argv, i
 {
     struct launcher *l = w->launcher;
     // What davit itself understands; the rest of our environment is nobody's business.
-    static const char *const passed[] = {
-        "DAVIT_FAILPOINT", "DOCKER_CONFIG", "HOME", "SSL_CERT_FILE", "ASAN_OPTIONS"};
+    static const char *const passed[] = {"DAVIT_FAILPOINT", "DOCKER_CONFIG", "HOME", "KUBECONFIG",
+        "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "SSL_CERT_FILE", "ASAN_OPTIONS"};
     AUTO(strv) struct strv environment = {0};
     strv_push(&environment, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     for (size_t i = 0; i < ARRAY_LEN(passed); i++)

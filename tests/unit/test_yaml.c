@@ -230,7 +230,36 @@ static void as_much_as_the_bounds_allow_is_read(void **state)
     assert_int_equal(root_of(long_list)->nodes, YAML_NODES_MAX);
 }
 
-TEST_MAIN(cmocka_unit_test(every_scalar_stays_the_string_that_was_written),
+static void documents_are_read_one_after_the_other(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t count;
+        const char *last; // the text of the last root
+    } rows[] = {
+        {"", 0, NULL},
+        {"# nothing\n", 0, NULL},
+        {"a", 1, "a"},
+        {"--- a\n", 1, "a"},
+        {"---\n---\n", 2, ""},
+        {"a\n---\nb\n...\n# c\n", 2, "b"},
+        {"--- &x a\n--- &x b\n", 2, "b"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct diag_source source = {"f.yaml", rows[i].text, strlen(rows[i].text)};
+        AUTO(diag) struct diag_list diags = {0};
+        AUTO(yaml_doc) struct yaml_doc *doc = yaml_read_all(&source, &diags);
+        assert_non_null(doc);
+        assert_int_equal(yaml_count(doc), rows[i].count);
+        if (rows[i].last)
+            assert_string_equal(yaml_root_at(doc, rows[i].count - 1)->text, rows[i].last);
+        assert_null(yaml_root_at(doc, rows[i].count));
+    }
+}
+
+TEST_MAIN(cmocka_unit_test(documents_are_read_one_after_the_other),
+    cmocka_unit_test(every_scalar_stays_the_string_that_was_written),
     cmocka_unit_test(nothing_a_quoted_nothing_and_a_word_are_told_apart),
     cmocka_unit_test(every_node_and_key_knows_its_bytes_behind_wide_characters_too),
     cmocka_unit_test(what_an_alias_names_is_there_again_with_the_place_of_the_alias),
