@@ -52,7 +52,20 @@ bool verdict_observed(const struct value *object)
            value_get_int(value_get(object, "metadata"), "generation", 0);
 }
 
-// --- whose pods there are ---
+const struct value *verdict_named(const struct value *list, const char *name)
+{
+    for (size_t i = 0; i < value_length(list); i++)
+        if (text_equal(value_get_str(value_at(list, i), "name"), name))
+            return value_at(list, i);
+    return NULL;
+}
+
+bool verdict_is_of_rollout(const struct verdict_input *in, int64_t unix_ms)
+{
+    return unix_ms >= in->since_unix_ms / 1000 * 1000;
+}
+
+// --- pods ---
 
 void verdict_pods_done(struct verdict_pods *pods)
 {
@@ -74,106 +87,6 @@ void verdict_pods_sort(struct verdict_pods *pods)
 {
     if (pods->list.length)
         qsort(pods->list.items, pods->list.length, sizeof *pods->list.items, compare_age);
-}
-
-// A template as two of them are compared: without what the Deployment's controller adds to that of
-// a ReplicaSet.
-static struct value *plain_template(const struct value *object)
-{
-    struct value *template = value_copy(kube_at(object, "spec", "template"));
-    struct value *metadata = value_get(template, "metadata");
-    struct value *labels = value_get(metadata, "labels");
-    if (labels)
-        value_set(labels, "pod-template-hash", NULL);
-    if (metadata)
-        value_set(metadata, "creationTimestamp", NULL);
-    return template;
-}
-
-// Not by the revision in the annotations: those of a Deployment whose controller has not come to
-// its last change are still the ones before.
-const struct value *verdict_newest(const struct verdict_input *in, const struct value *deployment)
-{
-    AUTO(value) struct value *wanted = plain_template(deployment);
-    for (size_t i = 0; i < value_length(in->replica_sets); i++) {
-        const struct value *set = value_at(in->replica_sets, i);
-        if (!verdict_owned(set, deployment) || verdict_leaving(set))
-            continue;
-        AUTO(value) struct value *template = plain_template(set);
-        if (value_equal(template, wanted))
-            return set;
-    }
-    return NULL;
-}
-
-static const struct value *owner_among(
-    const struct value *pod, const struct value *sets, const struct value *deployment)
-{
-    for (size_t i = 0; i < value_length(sets); i++) {
-        const struct value *set = value_at(sets, i);
-        if (verdict_owned(pod, set) && verdict_owned(set, deployment))
-            return set;
-    }
-    return NULL;
-}
-
-void verdict_find_pods(const struct verdict_input *in, const struct value *deployment, bool newest,
-    struct verdict_pods *ret)
-{
-    const struct value *wanted = verdict_newest(in, deployment);
-    for (size_t i = 0; i < value_length(in->pods); i++) {
-        const struct value *pod = value_at(in->pods, i);
-        const struct value *set = owner_among(pod, in->replica_sets, deployment);
-        if (set && (set == wanted) == newest)
-            vec_push(&ret->list, pod);
-    }
-    verdict_pods_sort(ret);
-}
-
-// --- causes ---
-
-void verdict_cause_init(struct verdict_cause *cause)
-{
-    *cause = (struct verdict_cause){.look_again = INT64_MAX};
-}
-
-void verdict_say(struct verdict_cause *cause, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(cause->text, sizeof cause->text, format, args);
-    va_end(args);
-    text_make_printable(cause->text);
-}
-
-bool verdict_lasted(
-    struct verdict_cause *cause, const struct verdict_input *in, int64_t from, int64_t ms)
-{
-    if (in->now_unix_ms >= from + ms)
-        return true;
-    if (from + ms < cause->look_again)
-        cause->look_again = from + ms;
-    return false;
-}
-
-void verdict_judge_pods(const struct verdict_input *in, const struct verdict_pods *pods,
-    bool runs_on, struct verdict_cause *cause)
-{
-    vec_each (pod, &pods->list) {
-        // Dates of the API are whole seconds.
-        int64_t made = verdict_time(value_get(*pod, "metadata"), "creationTimestamp", 0);
-        if (verdict_leaving(*pod) || made < in->since_unix_ms / 1000 * 1000)
-            continue;
-        verdict_judge_pod(in, *pod, runs_on, cause);
-        if (cause->text[0])
-            return;
-    }
-}
-
-void verdict_judge_deployment(
-    const struct verdict_input *in, const struct value *deployment, struct verdict_cause *cause)
-{
-    (void)in, (void)deployment, (void)cause;
 }
 
 // --- instances ---
@@ -263,14 +176,6 @@ static int64_t read_instances(
     return look_again;
 }
 
-static void judge(const struct verdict_input *in, bool newest, const struct verdict_pods *pods,
-    struct verdict_cause *cause)
-{
-    verdict_judge_pods(in, pods, true, cause);
-    if (newest && !cause->text[0])
-        verdict_judge_deployment(in, in->deployment, cause);
-}
-
 int64_t verdict_read(const struct verdict_input *in, bool newest, struct set_state *ret)
 {
     ret->desired = ret->ready = ret->present = 0;
@@ -290,7 +195,7 @@ int64_t verdict_read(const struct verdict_input *in, bool newest, struct set_sta
         return look_again;
     struct verdict_cause cause;
     verdict_cause_init(&cause);
-    judge(in, newest, &pods, &cause);
+    verdict_judge_deployment(in, in->deployment, newest, &cause);
     snprintf(ret->doomed, sizeof ret->doomed, "%s", cause.text);
     return cause.look_again < look_again ? cause.look_again : look_again;
 }
