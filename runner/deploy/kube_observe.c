@@ -206,18 +206,6 @@ static void copy_text(char *to, size_t size, const char *text)
     snprintf(to, size, "%.*s", (int)size - 1, text);
 }
 
-// What the server will never let us do at this step dooms whom it is for.
-static void fill_refusal(struct kube_target *k, const struct step *step, struct snapshot *ret)
-{
-    if (!k->refused_act[0] || k->refused_turns != ret->position.turns ||
-        k->refused_step != ret->position.step)
-        return;
-    if (step->kind == STEP_APPLY)
-        copy_text(ret->apply_doomed, sizeof ret->apply_doomed, k->refused_act);
-    else
-        copy_text(ret->sets[step->set].doomed, sizeof ret->sets[step->set].doomed, k->refused_act);
-}
-
 static int fill_step(struct look *l, struct snapshot *ret, struct error *err)
 {
     AUTO(program) struct program program = {0};
@@ -225,9 +213,11 @@ static int fill_step(struct look *l, struct snapshot *ret, struct error *err)
     ret->settled = true;
     if (!step)
         return 0;
-    fill_refusal(l->k, step, ret);
+    const struct kube_target *k = l->k;
+    if (k->refused_turns == ret->position.turns && k->refused_step == ret->position.step)
+        copy_text(ret->refused_act, sizeof ret->refused_act, k->refused_act);
     int64_t wanted = step->set == SET_OLD ? ret->rollout.from : ret->rollout.to;
-    if (step->kind != STEP_APPLY || ret->applied != wanted || ret->apply_doomed[0])
+    if (step->kind != STEP_APPLY || ret->applied != wanted)
         return 0;
     const struct kube_known *known = kube_known(l->k, wanted, err);
     l->input.since_unix_ms = ret->position.step_began_unix_ms;

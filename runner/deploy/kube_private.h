@@ -78,7 +78,7 @@ struct kube_target {
     char *rival;
     int64_t rival_since_ms;
 
-    // An act that the server refused for good, at that position: the set it was for is doomed.
+    // An act that the server refused for good, at that position.
     int refused_turns, refused_step;
     char refused_act[256];
 };

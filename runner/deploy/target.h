@@ -116,12 +116,14 @@ struct snapshot {
     bool routed;
     // Of a target that applies: the release whose objects, besides instances, were applied last and
     // all of them (0: none yet). `settled`: they have become what was applied (StatefulSets are
-    // rolled out, …), by a controller that has seen it. It is about `applied` only.
-    // `apply_doomed`: why those that the current step applies never will, in one line; "" while
-    // they may.
+    // rolled out, …), by a controller that has seen it. `apply_doomed`: why they never will, in one
+    // line; "" while they may. Both are about `applied` only.
     int64_t applied;
     bool settled;
     char apply_doomed[256];
+    // Why the target will never do the act of the current step, which it was asked to (an object
+    // that is not valid, a right that is missing), in one line; "" while it may.
+    char refused_act[256];
     bool abort_requested;
     bool promote_requested; // at the very position where the rollout stands; see request()
     char abort_who[128];
