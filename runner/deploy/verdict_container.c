@@ -67,7 +67,7 @@ void verdict_print_end(const struct value *end, char *ret, size_t size)
     if (text_equal(value_get_str(end, "reason"), "OOMKilled"))
         snprintf(ret, size, "OOMKilled");
     else if (verdict_cannot_start(end))
-        snprintf(ret, size, "cannot be started");
+        snprintf(ret, size, "a failed start");
     else if (number && sigabbrev_np(number))
         snprintf(ret, size, "signal %d (%s)", number, sigabbrev_np(number));
     else

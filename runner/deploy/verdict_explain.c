@@ -74,11 +74,12 @@ static void add_container(const struct verdict_container *c, struct str *out)
     else if (kube_at(c->status, "state", "running"))
         str_printf(
             out, "runs, %s", value_get_bool(c->status, "ready", false) ? "ready" : "not ready");
-    else
-        str_puts(out, end ? "ended" : "not made yet");
+    else if (!end)
+        str_puts(out, "not made yet");
     if (end) {
         verdict_print_end(end, how, sizeof how);
-        str_printf(out, "; ended %d times, last with %s at %s", verdict_ends(c), how,
+        str_printf(out, "%sended %d times, last with %s at %s",
+            kube_at(c->status, "state", "terminated") ? "" : "; ", verdict_ends(c), how,
             value_get_str(end, "finishedAt") ?: "?");
     }
     str_putc(out, '\n');
@@ -105,7 +106,7 @@ static void add_pod(const struct verdict_input *in, const struct value *pod, str
     add_events(in, pod, out);
 }
 
-// Returns the first one that is not ready.
+// Returns the first one that is there and not ready.
 static const struct value *add_pods(const struct verdict_input *in, struct str *out)
 {
     AUTO(verdict_pods) struct verdict_pods pods = {0};
@@ -114,11 +115,9 @@ static const struct value *add_pods(const struct verdict_input *in, struct str *
     verdict_find_pods(in, in->deployment, true, &pods);
     vec_each (pod, &pods.list) {
         int64_t when;
-        if (verdict_leaving(*pod) ||
-            text_equal(value_get_str(value_get(*pod, "status"), "phase"), "Succeeded") ||
-            verdict_pod_ready(*pod, 0, in->now_unix_ms, &when))
+        if (verdict_leaving(*pod) || verdict_pod_ready(*pod, 0, in->now_unix_ms, &when))
             continue;
-        if (!first)
+        if (!first && !verdict_pod_gone(*pod))
             first = *pod;
         if (count++ < PODS_MAX)
             add_pod(in, *pod, out);
@@ -128,9 +127,11 @@ static const struct value *add_pods(const struct verdict_input *in, struct str *
     return first;
 }
 
-static void add_command(const struct verdict_input *in, const struct verdict_log *log,
-    const struct value *pod, const struct value *refused, const char *ns, struct str *out)
+static void add_command(const struct verdict_input *in, const struct verdict_cause *cause,
+    const struct value *refused, const struct value *unready, const char *ns, struct str *out)
 {
+    const struct verdict_log *log = &cause->log;
+    const struct value *pod = cause->pod ? cause->pod : refused ? NULL : unready;
     str_printf(out, "kubectl -n %s ", ns);
     if (log->pod[0])
         str_printf(
@@ -153,12 +154,12 @@ void verdict_explain(const struct verdict_input *in, const char *ns, struct str 
     judge(in, true, &cause);
     if (cause.text[0])
         str_printf(out, "%s\n", cause.text);
-    const struct value *first = add_pods(in, out);
+    const struct value *unready = add_pods(in, out);
     const struct value *set = verdict_newest(in, in->deployment);
     const struct value *failure = verdict_condition(set, "ReplicaFailure");
     bool refused = verdict_is(failure, "True");
     if (refused)
         str_printf(
             out, "ReplicaSet %s: %s\n", kube_name(set), value_get_str(failure, "message") ?: "");
-    add_command(in, &cause.log, first, refused ? set : NULL, ns, out);
+    add_command(in, &cause, refused ? set : NULL, unready, ns, out);
 }
