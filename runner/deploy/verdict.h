@@ -11,7 +11,7 @@
 //   - a liveness or startup probe that makes the kubelet kill it: at once. A readiness probe that
 //     fails: after the grace that its own settings give;
 //   - a pod that is refused by the API (quota, admission, service account): at once; one that fits
-//     on no node: when that has lasted, see below;
+//     on no node: after 10 s in which nobody makes room;
 //   - the Deployment's own progress deadline.
 //
 // Nothing that ended before the rollout began counts, nor pods from before it, nor those that are
@@ -24,7 +24,8 @@
 struct verdict_input {
     const struct value *deployment; // as the API shows it; NULL: there is none
     const struct value *replica_sets,
-        *pods;                  // lists; whose are not the deployment's are passed over
+        *pods; // lists; whose are not the deployment's are passed over, but that one of them is
+               // leaving means that room or quota may still come
     const struct value *events; // list, may be NULL: of these pods and ReplicaSets
     int64_t since_unix_ms;      // of the rollout: what is from before does not count
     int64_t now_unix_ms;
@@ -35,7 +36,11 @@ struct verdict_input {
 // pods (with `newest` false: of all others). The newest is the one whose template is the
 // Deployment's: as long as there is none, nothing is `current`, and no pod is of the new release.
 // Pods that are being ended count neither as ready nor as present; they are listed, as draining.
-// Names of pods are told in `doomed`: "pod web-7d-x, container app: exit 1 at once (2nd end)".
+// Names of pods are told in `doomed`: "pod web-7d-x, container app: ended 2 times, last with exit 1
+// at once".
+//
+// A pod with a container that nothing probes is ready only 3 s after it says so: one that crashes
+// is, for moments, again and again.
 //
 // Returns when to look again although no object changes: some signs are a matter of time.
 // INT64_MAX: never.

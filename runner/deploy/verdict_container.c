@@ -67,7 +67,7 @@ void verdict_print_end(const struct value *end, char *ret, size_t size)
     if (text_equal(value_get_str(end, "reason"), "OOMKilled"))
         snprintf(ret, size, "OOMKilled");
     else if (verdict_cannot_start(end))
-        snprintf(ret, size, "cannot be started");
+        snprintf(ret, size, "a failed start");
     else if (number && sigabbrev_np(number))
         snprintf(ret, size, "signal %d (%s)", number, sigabbrev_np(number));
     else
@@ -293,18 +293,25 @@ static void judge_restart(
         }
 }
 
+#define SETTING_MAX 1000000 // who writes more means "never"
+
+static int64_t setting(const struct value *probe, const char *key, int64_t absent)
+{
+    int64_t n = value_get_int(probe, key, absent);
+    return n < 0 ? 0 : n > SETTING_MAX ? SETTING_MAX : n;
+}
+
 static int64_t probe_ms(const struct value *probe, const char *key, int64_t absent)
 {
-    return 1000 * value_get_int(probe, key, absent);
+    return 1000 * setting(probe, key, absent);
 }
 
 // What does not answer yet, or says "wait" (5xx), gets a least: a short period is often meant for
 // quick switches, not for quick starts. A second is for the API's whole ones.
 static int64_t grace_of(const struct value *probe, const char *why)
 {
-    int64_t grace =
-        probe_ms(probe, "periodSeconds", 10) * value_get_int(probe, "failureThreshold", 3) +
-        probe_ms(probe, "timeoutSeconds", 1) + 1000;
+    int64_t grace = probe_ms(probe, "periodSeconds", 10) * setting(probe, "failureThreshold", 3) +
+                    probe_ms(probe, "timeoutSeconds", 1) + 1000;
     return grace < READINESS_LEAST_MS && !strstr(why, "statuscode: 4") ? READINESS_LEAST_MS : grace;
 }
 

@@ -117,8 +117,10 @@ void verdict_judge_pods(const struct verdict_input *in, const struct verdict_pod
         if (verdict_leaving(*pod) || !verdict_is_of_rollout(in, made))
             continue;
         verdict_judge_pod(in, *pod, runs_on, cause);
-        if (cause->text[0])
+        if (cause->text[0]) {
+            cause->pod = *pod;
             return;
+        }
     }
 }
 

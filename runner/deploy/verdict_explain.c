@@ -1,11 +1,13 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/text.h"
 #include "deploy/verdict_private.h"
 #include "kube/object.h"
 
-#define PODS_MAX   10 // that are told one by one
-#define EVENTS_MAX 5  // of each, the latest
+#define PODS_MAX    10 // that are told one by one
+#define EVENTS_MAX  5  // of each, the latest
+#define MESSAGE_MAX 1000
 
 static void judge(const struct verdict_input *in, bool newest, struct verdict_cause *ret)
 {
@@ -24,39 +26,49 @@ bool verdict_log_wanted(const struct verdict_input *in, bool newest, struct verd
     return true;
 }
 
+// In one line: it may hold what a probe or a container has said.
+static void add_message(struct str *out, const char *message)
+{
+    char line[MESSAGE_MAX];
+    snprintf(line, sizeof line, "%s", message ? message : "");
+    text_make_printable(line);
+    str_puts(out, line);
+}
+
 // --- events ---
+
+static void add_line(struct str *out, const char *reason, int64_t times, const char *message)
+{
+    str_printf(out, "  %s", reason ? reason : "?");
+    if (times > 1)
+        str_printf(out, " (%lld times)", (long long)times);
+    str_puts(out, ": ");
+    add_message(out, message);
+    str_putc(out, '\n');
+}
+
+static int compare_last(const void *left, const void *right)
+{
+    int64_t a = verdict_event_last(*(const struct value *const *)left);
+    int64_t b = verdict_event_last(*(const struct value *const *)right);
+    return (a > b) - (a < b);
+}
 
 // The latest warnings of an object, oldest first.
 static void add_events(const struct verdict_input *in, const struct value *object, struct str *out)
 {
-    const struct value *latest[EVENTS_MAX];
-    size_t count = 0;
+    VEC(const struct value *) warnings = {0};
     struct verdict_events e = {.in = in, .object = object};
-    for (const struct value *event; (event = verdict_events_next(&e));) {
-        if (!text_equal(value_get_str(event, "type"), "Warning"))
-            continue;
-        size_t at = count;
-        while (at > 0 && verdict_event_last(latest[at - 1]) > verdict_event_last(event))
-            at--;
-        if (count == EVENTS_MAX && at == 0)
-            continue;
-        if (count == EVENTS_MAX) {
-            for (size_t i = 0; i + 1 < at; i++)
-                latest[i] = latest[i + 1];
-            latest[at - 1] = event;
-            continue;
-        }
-        for (size_t i = count++; i > at; i--)
-            latest[i] = latest[i - 1];
-        latest[at] = event;
-    }
-    for (size_t i = 0; i < count; i++) {
-        int64_t times = verdict_event_count(latest[i]);
-        str_printf(out, "  %s", value_get_str(latest[i], "reason"));
-        if (times > 1)
-            str_printf(out, " (%lld times)", (long long)times);
-        str_printf(out, ": %s\n", verdict_event_message(latest[i]));
-    }
+    for (const struct value *event; (event = verdict_events_next(&e));)
+        if (text_equal(value_get_str(event, "type"), "Warning"))
+            vec_push(&warnings, event);
+    if (warnings.length)
+        qsort(warnings.items, warnings.length, sizeof *warnings.items, compare_last);
+    size_t from = warnings.length > EVENTS_MAX ? warnings.length - EVENTS_MAX : 0;
+    for (size_t i = from; i < warnings.length; i++)
+        add_line(out, value_get_str(warnings.items[i], "reason"),
+            verdict_event_count(warnings.items[i]), verdict_event_message(warnings.items[i]));
+    vec_free(&warnings);
 }
 
 // --- pods ---
@@ -65,20 +77,22 @@ static void add_container(const struct verdict_container *c, struct str *out)
 {
     const struct value *end = verdict_last_end(c);
     const struct value *waiting = kube_at(c->status, "state", "waiting");
-    const char *message = value_get_str(waiting, "message");
     char how[64];
     str_printf(out, "  %scontainer %s: ", c->ends ? "init " : "", c->name);
-    if (waiting)
-        str_printf(out, "waits: %s%s%s", value_get_str(waiting, "reason") ?: "?",
-            message ? ": " : "", message ? message : "");
-    else if (kube_at(c->status, "state", "running"))
+    if (waiting) {
+        const char *message = value_get_str(waiting, "message");
+        str_printf(
+            out, "waits: %s%s", value_get_str(waiting, "reason") ?: "?", message ? ": " : "");
+        add_message(out, message);
+    } else if (kube_at(c->status, "state", "running"))
         str_printf(
             out, "runs, %s", value_get_bool(c->status, "ready", false) ? "ready" : "not ready");
-    else
-        str_puts(out, end ? "ended" : "not made yet");
+    else if (!end)
+        str_puts(out, "not made yet");
     if (end) {
         verdict_print_end(end, how, sizeof how);
-        str_printf(out, "; ended %d times, last with %s at %s", verdict_ends(c), how,
+        str_printf(out, "%sended %d times, last with %s at %s",
+            kube_at(c->status, "state", "terminated") ? "" : "; ", verdict_ends(c), how,
             value_get_str(end, "finishedAt") ?: "?");
     }
     str_putc(out, '\n');
@@ -94,10 +108,10 @@ static void add_pod(const struct verdict_input *in, const struct value *pod, str
     str_printf(out, "pod %s: %s, not ready%s%s\n", kube_name(pod),
         value_get_str(status, "phase") ?: "?", node ? ", on " : ", on no node", node ? node : "");
     if (reason)
-        str_printf(out, "  %s: %s\n", reason, message ? message : "");
+        add_line(out, reason, 1, message);
     if (verdict_is(scheduled, "False"))
-        str_printf(out, "  %s: %s\n", value_get_str(scheduled, "reason") ?: "not scheduled",
-            value_get_str(scheduled, "message") ?: "");
+        add_line(out, value_get_str(scheduled, "reason") ?: "not scheduled", 1,
+            value_get_str(scheduled, "message"));
     struct verdict_container c;
     for (size_t at = 0; verdict_container_next(pod, &at, &c);)
         if (c.status)
@@ -105,7 +119,7 @@ static void add_pod(const struct verdict_input *in, const struct value *pod, str
     add_events(in, pod, out);
 }
 
-// Returns the first one that is not ready.
+// Returns the first one that is there and not ready.
 static const struct value *add_pods(const struct verdict_input *in, struct str *out)
 {
     AUTO(verdict_pods) struct verdict_pods pods = {0};
@@ -114,11 +128,9 @@ static const struct value *add_pods(const struct verdict_input *in, struct str *
     verdict_find_pods(in, in->deployment, true, &pods);
     vec_each (pod, &pods.list) {
         int64_t when;
-        if (verdict_leaving(*pod) ||
-            text_equal(value_get_str(value_get(*pod, "status"), "phase"), "Succeeded") ||
-            verdict_pod_ready(*pod, 0, in->now_unix_ms, &when))
+        if (verdict_leaving(*pod) || verdict_pod_ready(*pod, 0, in->now_unix_ms, &when))
             continue;
-        if (!first)
+        if (!first && !verdict_pod_gone(*pod))
             first = *pod;
         if (count++ < PODS_MAX)
             add_pod(in, *pod, out);
@@ -128,9 +140,11 @@ static const struct value *add_pods(const struct verdict_input *in, struct str *
     return first;
 }
 
-static void add_command(const struct verdict_input *in, const struct verdict_log *log,
-    const struct value *pod, const struct value *refused, const char *ns, struct str *out)
+static void add_command(const struct verdict_input *in, const struct verdict_cause *cause,
+    const struct value *refused, const struct value *unready, const char *ns, struct str *out)
 {
+    const struct verdict_log *log = &cause->log;
+    const struct value *pod = cause->pod ? cause->pod : refused ? NULL : unready;
     str_printf(out, "kubectl -n %s ", ns);
     if (log->pod[0])
         str_printf(
@@ -153,12 +167,14 @@ void verdict_explain(const struct verdict_input *in, const char *ns, struct str 
     judge(in, true, &cause);
     if (cause.text[0])
         str_printf(out, "%s\n", cause.text);
-    const struct value *first = add_pods(in, out);
+    const struct value *unready = add_pods(in, out);
     const struct value *set = verdict_newest(in, in->deployment);
     const struct value *failure = verdict_condition(set, "ReplicaFailure");
     bool refused = verdict_is(failure, "True");
-    if (refused)
-        str_printf(
-            out, "ReplicaSet %s: %s\n", kube_name(set), value_get_str(failure, "message") ?: "");
-    add_command(in, &cause.log, first, refused ? set : NULL, ns, out);
+    if (refused) {
+        str_printf(out, "ReplicaSet %s: ", kube_name(set));
+        add_message(out, value_get_str(failure, "message"));
+        str_putc(out, '\n');
+    }
+    add_command(in, &cause, refused ? set : NULL, unready, ns, out);
 }

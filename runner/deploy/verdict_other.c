@@ -41,16 +41,20 @@ static void judge_own(const struct verdict_input *in, const struct value *object
     verdict_judge_pods(in, &pods, runs_on, cause);
 }
 
-// What controllers count as ready may be a container that crashes between two looks.
-static bool are_steady(const struct verdict_input *in, const struct value *object, int64_t wanted,
-    struct verdict_cause *cause)
+// What controllers count as ready may be a container that crashes between two looks. Pods that are
+// not shown are believed.
+static bool are_steady(
+    const struct verdict_input *in, const struct value *object, struct verdict_cause *cause)
 {
     AUTO(verdict_pods) struct verdict_pods pods = {0};
     if (text_equal(value_get_str(object, "kind"), "Deployment"))
         verdict_find_pods(in, object, true, &pods);
     else
         find_pods(in, object, NULL, &pods);
-    return verdict_count_ready(in, &pods, object, cause) >= wanted;
+    size_t staying = 0;
+    vec_each (pod, &pods.list)
+        staying += !verdict_leaving(*pod) && !verdict_pod_gone(*pod);
+    return verdict_count_ready(in, &pods, object, cause) >= (int64_t)staying;
 }
 
 // These kinds have no condition that says so, only events, which stay when it has gone better.
@@ -77,7 +81,7 @@ static void look_at_deployment(
     ret->settled = verdict_observed(object) && updated >= wanted &&
                    number(object, "status", "replicas", 0) <= updated &&
                    number(object, "status", "availableReplicas", 0) >= updated &&
-                   are_steady(in, object, wanted, &ret->cause);
+                   are_steady(in, object, &ret->cause);
     if (!ret->settled)
         verdict_judge_deployment(in, object, true, &ret->cause);
 }
@@ -95,7 +99,7 @@ static void look_at_stateful_set(
     ret->settled =
         on_delete(object) || (verdict_observed(object) && exchanged &&
                                  number(object, "status", "readyReplicas", 0) >= wanted &&
-                                 are_steady(in, object, wanted, &ret->cause));
+                                 are_steady(in, object, &ret->cause));
     if (ret->settled || !verdict_observed(object))
         return;
     judge_own(in, object, update, true, &ret->cause);
@@ -111,7 +115,7 @@ static void look_at_daemon_set(
         on_delete(object) || (verdict_observed(object) &&
                                  number(object, "status", "updatedNumberScheduled", 0) >= wanted &&
                                  number(object, "status", "numberAvailable", 0) >= wanted &&
-                                 are_steady(in, object, wanted, &ret->cause));
+                                 are_steady(in, object, &ret->cause));
     if (ret->settled || !verdict_observed(object))
         return;
     judge_own(in, object, NULL, true, &ret->cause);

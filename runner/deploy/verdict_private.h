@@ -19,6 +19,7 @@
 struct verdict_cause {
     char text[VERDICT_TEXT_MAX]; // "": it still may
     struct verdict_log log;      // `pod` is "": no log says more
+    const struct value *pod;     // that is doomed; NULL: it is no pod's
     int64_t look_again;          // Unix ms when time alone may show a cause; INT64_MAX: never
 };
 void verdict_cause_init(struct verdict_cause *cause);

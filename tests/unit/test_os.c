@@ -172,6 +172,36 @@ static void the_loop_calls_timers_in_order_and_descriptors_when_ready(void **sta
     fd_close(pipe_fds[1]);
 }
 
+static const struct {
+    const char *text;
+    int64_t unix_ms; // -1: no date
+} dates[] = {
+    {"1970-01-01T00:00:00Z", 0},
+    {"2026-11-22T23:48:48Z", 1795391328000},
+    {"2026-11-22T23:48:48.254193Z", 1795391328254},
+    {"2026-11-22T23:48:48.2Z", 1795391328200},
+    {"2026-11-23T01:18:48+01:30", 1795391328000},
+    {"2026-11-22T15:48:48-08:00", 1795391328000},
+    {"2026-11-22T23:48:48", -1},
+    {"2026-11-22T23:48:48ZZ", -1},
+    {"2026-11-22T23:48:48+0130", -1},
+    {"2026-11-22 23:48:48Z", -1},
+    {"2026-13-22T23:48:48Z", -1},
+    {"", -1},
+    {NULL, -1},
+};
+
+static void dates_of_other_machines_are_read(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(dates); i++) {
+        int64_t ms = -1;
+        bool read = clock_parse(dates[i].text, &ms);
+        if (read != (dates[i].unix_ms >= 0) || ms != dates[i].unix_ms)
+            fail_msg("%s: %lld", dates[i].text, (long long)ms);
+    }
+}
+
 static void a_process_is_found_by_pid_and_start_time_only(void **state)
 {
     (void)state;
@@ -428,6 +458,7 @@ TEST_MAIN(with_directory(replaces_a_file_whole_and_leaves_no_temporary),
     cmocka_unit_test_setup_teardown(
         sockets_are_seen_by_their_port, enter_own_network, leave_own_network),
     cmocka_unit_test(the_loop_calls_timers_in_order_and_descriptors_when_ready),
+    cmocka_unit_test(dates_of_other_machines_are_read),
     cmocka_unit_test(a_process_is_found_by_pid_and_start_time_only),
     cmocka_unit_test(values_survive_a_round_trip_and_name_what_is_wrong), cmocka_unit_test(digests),
     cmocka_unit_test(calls_answers_failures_notices_and_descriptors),

@@ -101,6 +101,7 @@ static void a_full_snapshot_comes_back_as_it_went_and_fits_a_packet(void **state
             set->instances[k].state = INSTANCE_DOWN;
             set->instances[k].index = (int)k;
             set->instances[k].restarts = 1000;
+            snprintf(set->instances[k].name, sizeof set->instances[k].name, "n%zu", k);
             memset(set->instances[k].address, 'a', sizeof set->instances[k].address - 1);
             memset(set->instances[k].last_end, 'e', sizeof set->instances[k].last_end - 1);
         }
