@@ -32,7 +32,8 @@ struct kube_script {
     struct kube_client *client;
     struct tcp_server server;
     const struct kube_row *rows; // ends with a row without `want`
-    int *count;                  // of requests so far; shared with the server's processes
+    int length;
+    int *count; // of requests so far; shared with the server's processes
 };
 
 // What comes when the script has ended, or is not wanted, is answered by 418 and counted.
