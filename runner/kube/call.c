@@ -24,6 +24,7 @@ struct kube_call {
     uint64_t generation; // of the credential that was sent
     uint64_t refused;    // the one that was answered by 401; 0: none yet
     bool waiting;        // for the credentials
+    bool has_waited;     // what they gave is sent, however soon it ends
     bool failed;         // they failed, as `failure` says
     struct error failure;
 };
@@ -99,7 +100,10 @@ static int send_once(struct kube_call *call, struct error *err)
 // Sends it, or lets it wait for the credentials.
 static int attempt(struct kube_call *call, struct error *err)
 {
-    switch (kube_auth_need(call->client, call->refused, err)) {
+    enum kube_auth auth =
+        call->has_waited ? KUBE_AUTH_READY : kube_auth_need(call->client, call->refused, err);
+    call->has_waited = false;
+    switch (auth) {
     case KUBE_AUTH_READY:
         break;
     case KUBE_AUTH_PENDING:
@@ -133,6 +137,7 @@ void kube_calls_resume(struct kube_client *c, const struct error *err)
         if (!call->waiting)
             continue;
         call->waiting = false;
+        call->has_waited = true;
         call->failed = err != NULL;
         if (err) {
             call->failure = *err;

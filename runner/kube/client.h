@@ -1,16 +1,16 @@
 // The Kubernetes API, on davit's loop: requests with the patience that the API asks for.
 //
-// Retried: 429 and 5xx that carry Retry-After, at most KUBE_RETRIES times; a connection that
-// failed, only for GET. 401 asks the credentials once more, once. Nothing else is sent twice: after
-// an error of a write that is ERR_NETWORK or ERR_TIMEOUT the write may have happened, and the
-// caller looks.
+// Retried: 429 and 503 (for GET every 5xx) that carry Retry-After, at most KUBE_RETRIES times; a
+// connection that failed, only for GET, for a second or two. 401 asks the credentials once more,
+// once. Nothing else is sent twice: after an error of a write that is ERR_NETWORK, ERR_TIMEOUT or a
+// 5xx the write may have happened, and the caller looks.
 //
-// Errors: ERR_NETWORK and ERR_TIMEOUT (retryable), ERR_NOT_FOUND (404), ERR_CONFLICT (409, and 422
-// of a JSON Patch whose `test` failed; http_status tells them apart), ERR_DENIED (401, 403: the
-// message names verb, resource and namespace as the server said it), ERR_REMOTE (every other
-// status; retryable for 429 and 5xx), ERR_PROTOCOL. A Status object of status "Failure" counts by
-// its `code` whatever the HTTP status was. Messages begin with what was asked: "PATCH
-// deployments/web: …".
+// Errors: ERR_NETWORK and ERR_TIMEOUT (retryable for GET, and where nothing was sent),
+// ERR_NOT_FOUND (404), ERR_CONFLICT (409, and 422 of a JSON Patch whose `test` failed; http_status
+// tells them apart), ERR_DENIED (401, 403: the message names verb, resource and namespace as the
+// server said it), ERR_REMOTE (every other status; retryable for 429 and 5xx), ERR_PROTOCOL. A
+// Status object of status "Failure" counts by its `code` whatever the HTTP status was. Messages
+// begin with what was asked: "PATCH deployments/web: …".
 #pragma once
 
 #include "codec/value.h"
@@ -106,7 +106,8 @@ struct kube_apply {
     bool dry_run; // the server does all but keep it
 };
 // Server-side apply by KUBE_FIELD_MANAGER. The object's metadata.resourceVersion, when it has one,
-// is a precondition.
+// is a precondition, but for an object that is not there (any more): that one is made. With
+// metadata.uid as well it is not.
 int kube_apply(struct kube_client *c, const struct kube_kind *kind, const char *ns,
     const struct value *object, const struct kube_apply *how, struct value **ret,
     struct error *err);

@@ -105,7 +105,7 @@ static enum error_kind kind_of(int status, bool patch_failed)
 static void print_message(const struct kube_answered *a, struct str *out)
 {
     const char *message = value_get_str(a->body, "message");
-    if (!message && a->text)
+    if (!message && a->text && !kube_is_failure(a->body))
         message = a->text->data;
     AUTO_FREE char *line = mem_strndup(message ? message : "", ERROR_MESSAGE_MAX);
     for (char *c = line; *c; c++)

@@ -59,8 +59,7 @@ struct kube_watch {
 
     bool has_error;
     struct error error;
-    unsigned troubles; // in a row
-    int64_t trouble_ms;
+    struct kube_troubles troubles;
 
     struct loop_timer retry;  // the wait is over
     struct loop_timer cut;    // the open watch has said nothing for too long
@@ -130,28 +129,16 @@ static void on_retry(struct loop_timer *timer)
         start_watch(w);
 }
 
-static int64_t back_off(struct kube_watch *w)
-{
-    if (clock_monotonic_ms() - w->trouble_ms >= w->times->quiet_ms)
-        w->troubles = 0;
-    w->trouble_ms = clock_monotonic_ms();
-    int64_t wait_ms = w->times->first_ms;
-    for (unsigned i = 0; i < w->troubles && wait_ms < w->times->max_ms; i++)
-        wait_ms *= 2;
-    w->troubles++;
-    return wait_ms < w->times->max_ms ? wait_ms : w->times->max_ms;
-}
-
 static void trouble(struct kube_watch *w, const struct error *err, int64_t retry_after_ms)
 {
     struct error why = *err;
     bool expired = why.http_status == 410 && w->state == WATCHING;
-    int64_t wait_ms = back_off(w);
+    int64_t wait_ms = kube_back_off(&w->troubles, w->times, clock_monotonic_ms());
     if (retry_after_ms > ASKED_WAIT_MAX_MS)
         retry_after_ms = ASKED_WAIT_MAX_MS;
     if (wait_ms < retry_after_ms)
         wait_ms = retry_after_ms;
-    if (expired && w->troubles == 1)
+    if (expired && w->troubles.count == 1)
         wait_ms = 0; // an old version is no sign that anything is wrong, unless the next is, too
     if (!expired)
         set_error(w, &why);
@@ -372,7 +359,6 @@ struct kube_watch *kube_watch_timed(struct kube_client *c, const struct kube_kin
     w->changed = changed;
     w->arg = arg;
     w->call = -1;
-    w->trouble_ms = -times->quiet_ms;
     kube_pages_init(&w->pages, kind, ns, selector);
     w->asked = kube_asked("WATCH", w->pages.path);
     kube_lines_init(&w->lines, EVENT_MAX);

@@ -1,4 +1,4 @@
-// How long a watch waits for what. Tests hand in shorter times.
+// How long a watch waits for what: tests hand in shorter times.
 #pragma once
 
 #include "kube/watch.h"
@@ -14,6 +14,15 @@ struct kube_watch_times {
     int64_t hold_ms;                // until the event of an own write is no longer waited for
 };
 extern const struct kube_watch_times kube_watch_times;
+
+// Troubles in a row; all-zero at first.
+struct kube_troubles {
+    unsigned count;
+    int64_t last_ms;
+};
+// One more: how long to wait now (retry.c).
+int64_t kube_back_off(
+    struct kube_troubles *t, const struct kube_watch_times *times, int64_t now_ms);
 
 // kube_watch_new() with other times; lent for as long as the watch lives.
 struct kube_watch *kube_watch_timed(struct kube_client *c, const struct kube_kind *kind,

@@ -1,66 +1,11 @@
 #include "support/kube_lab.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
-#include "codec/yaml.h"
-#include "os/file.h"
+#include "kube/config.h"
 #include "support/check.h"
-
-static int digit(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-static char *decode(const struct yaml_node *node)
-{
-    if (!node)
-        return NULL;
-    AUTO(str) struct str out;
-    str_init(&out, node->length);
-    unsigned bits = 0, have = 0;
-    for (const char *c = node->text; digit(*c) >= 0; c++) {
-        bits = bits << 6 | (unsigned)digit(*c);
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            str_putc(&out, (char)(bits >> have));
-            bits &= (1u << have) - 1;
-        }
-    }
-    return str_take(&out);
-}
-
-// The first cluster and user of the file, whose keys and certificates must be in it.
-static void read_cluster(const char *path, struct kube_cluster *ret)
-{
-    AUTO(str) struct str text;
-    str_init(&text, YAML_SOURCE_MAX);
-    check_ok(file_read(AT_FDCWD, path, &text, &err));
-    const struct diag_source source = {path, text.data, text.length};
-    struct diag_list diags = {0};
-    AUTO(yaml_doc) struct yaml_doc *doc = yaml_read(&source, &diags);
-    diag_done(&diags);
-    assert_non_null(doc);
-    const struct yaml_node *clusters = yaml_get(yaml_root(doc), "clusters");
-    const struct yaml_node *users = yaml_get(yaml_root(doc), "users");
-    if (!clusters || !clusters->count || !users || !users->count)
-        fail_msg("KUBECONFIG (%s) names no cluster and user", path);
-    const struct yaml_node *cluster = yaml_get(clusters->items[0], "cluster");
-    const struct yaml_node *user = yaml_get(users->items[0], "user");
-    *ret = (struct kube_cluster){
-        .context = mem_strdup("lab"),
-        .server = mem_strdup(yaml_get(cluster, "server")->text),
-        .ca = decode(yaml_get(cluster, "certificate-authority-data")),
-        .cert = decode(yaml_get(user, "client-certificate-data")),
-        .key = decode(yaml_get(user, "client-key-data")),
-    };
-}
 
 const struct kube_kind *kube_lab_kind(
     struct kube_lab *lab, const char *api_version, const char *kind)
@@ -89,6 +34,21 @@ struct value *kube_config_map(const char *name, const char *key, const char *tex
     return v;
 }
 
+static void open_client(struct kube_lab *lab)
+{
+    struct error why;
+    AUTO(kube_config) struct kube_config *config = kube_config_load(NULL, &why);
+    if (!config)
+        fail_msg("%s", why.message);
+    check_ok(kube_config_cluster(config, NULL, &lab->cluster, &lab->source, &err));
+    lab->loop = loop_new(&why);
+    lab->http = http_curl_new(lab->loop, &why);
+    lab->login = kube_login_new(lab->loop, &lab->source, &lab->cluster);
+    lab->credentials = kube_login_credentials(lab->login);
+    lab->client = kube_client_new(lab->loop, lab->http, &lab->cluster, &lab->credentials, &why);
+    assert_non_null(lab->client);
+}
+
 void kube_lab_open(struct kube_lab *lab)
 {
     const char *path = getenv("KUBECONFIG");
@@ -96,13 +56,7 @@ void kube_lab_open(struct kube_lab *lab)
     if (!path || !*path)
         fail_msg("%s", "KUBECONFIG is not set: these tests need a real API server "
                        "(scripts/cluster starts one)");
-    read_cluster(path, &lab->cluster);
-    struct error why;
-    lab->loop = loop_new(&why);
-    lab->http = http_curl_new(lab->loop, &why);
-    assert_non_null(lab->http);
-    lab->client = kube_client_new(lab->loop, lab->http, &lab->cluster, NULL, &why);
-    assert_non_null(lab->client);
+    open_client(lab);
     assert_int_equal(getrandom(&random, sizeof random, 0), sizeof random);
     snprintf(lab->ns, sizeof lab->ns, "davit-test-%08x", random);
     AUTO(value) struct value *ns = object("Namespace", lab->ns);
@@ -113,11 +67,12 @@ void kube_lab_close(struct kube_lab *lab)
 {
     if (!lab->client)
         return;
-    if (*lab->ns)
-        check_ok(kube_delete(
-            lab->client, kube_lab_kind(lab, "v1", "Namespace"), NULL, lab->ns, NULL, &err));
+    check_ok(
+        kube_delete(lab->client, kube_lab_kind(lab, "v1", "Namespace"), NULL, lab->ns, NULL, &err));
     kube_client_free(lab->client);
+    kube_login_free(lab->login);
     http_client_free(lab->http);
     loop_free(lab->loop);
     kube_cluster_done(&lab->cluster);
+    kube_source_done(&lab->source);
 }

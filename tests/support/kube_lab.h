@@ -2,12 +2,16 @@
 #pragma once
 
 #include "kube/client.h"
+#include "kube/credential.h"
 #include "net/http_curl.h"
 
 struct kube_lab {
     struct loop *loop;
     struct http_client *http;
     struct kube_cluster cluster;
+    struct kube_source source;
+    struct kube_login *login;
+    struct kube_credentials credentials;
     struct kube_client *client;
     char ns[40];
 };

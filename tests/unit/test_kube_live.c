@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kube/watch.h"
+#include "kube/watch_private.h"
+#include "os/clock.h"
 #include "support/kube_lab.h"
 
 static int set_up(void **state)
@@ -412,6 +413,32 @@ static void an_own_write_is_shown_at_once_and_never_undone(void **state)
     kube_watch_free(f.watch);
 }
 
+static void stop_loop(struct loop_timer *timer)
+{
+    loop_stop(timer->arg);
+}
+
+// Its head alone tells that the server is there: no cut, no second watch, no word of trouble.
+static void a_watch_of_what_nobody_touches_is_left_alone(void **state)
+{
+    struct kube_lab *lab = *state;
+    struct kube_watch_times times = kube_watch_times;
+    times.head_ms = times.stall_ms = 500;
+    struct follower f = {.lab = lab};
+    f.watch = kube_watch_timed(
+        lab->client, kube_lab_kind(lab, "v1", "Secret"), lab->ns, NULL, &times, on_change, &f);
+    while (!kube_watch_synced(f.watch))
+        check_ok(loop_run(lab->loop, &err));
+    int64_t requests = kube_client_requests(lab->client);
+    struct loop_timer timer = {0};
+    loop_timer_start(lab->loop, &timer, clock_monotonic_ms() + 1000, stop_loop, lab->loop);
+    check_ok(loop_run(lab->loop, &err));
+    assert_int_equal(kube_client_requests(lab->client), requests);
+    assert_null(kube_watch_error(f.watch));
+    assert_int_equal(f.calls, 1);
+    kube_watch_free(f.watch);
+}
+
 static void a_watch_of_many_begins_by_pages_and_says_so_once(void **state)
 {
     struct kube_lab *lab = *state;
@@ -435,4 +462,5 @@ TEST_MAIN(TEST(kinds_are_what_the_server_says), TEST(an_object_is_made_read_chan
     TEST(a_watch_shows_what_is_made_changed_and_taken_away),
     TEST(what_no_longer_matches_the_selector_is_gone),
     TEST(an_own_write_is_shown_at_once_and_never_undone),
+    TEST(a_watch_of_what_nobody_touches_is_left_alone),
     TEST(a_watch_of_many_begins_by_pages_and_says_so_once))
