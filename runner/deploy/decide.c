@@ -106,22 +106,18 @@ static bool stands(const struct snapshot *seen, const struct step *step)
     return true;
 }
 
-static bool settling(const struct snapshot *seen)
-{
-    return seen->position.phase == PHASE_SETTLE_OLD || seen->position.phase == PHASE_SETTLE_NEW;
-}
-
 // Whether the step has done what it is there for.
 static bool satisfied(const struct scene *s, const struct step *step)
 {
     const struct set_state *set = &s->seen->sets[step->set];
     switch (step->kind) {
     case STEP_APPLY:
-        return stands(s->seen, step) && (s->seen->settled || settling(s->seen));
     case STEP_SCALE:
     case STEP_COMMIT:
         return stands(s->seen, step);
     case STEP_AWAIT:
+        if (step->objects)
+            return applied(s->seen, step) && s->seen->settled;
         return set->exists && set->current && set->desired == step->count &&
                set->ready == step->count;
     case STEP_DRAIN:
@@ -273,7 +269,7 @@ static void explain_late(const struct scene *s, struct str *out)
                                                                           : SET_NEW;
     const struct set_state *set = &s->seen->sets[which];
     str_printf(out, "release %lld: ", (long long)set->release);
-    if (step->kind == STEP_APPLY) {
+    if (step->kind == STEP_APPLY || step->objects) {
         str_printf(out, "its objects have not settled after %s", duration);
         return;
     }
@@ -307,9 +303,11 @@ static const char *doomed(const struct scene *s, enum set which)
         return "";
     if (s->seen->refused_act[0])
         return s->seen->refused_act;
-    if (s->step->kind == STEP_APPLY)
+    if (s->step->kind != STEP_AWAIT)
+        return "";
+    if (s->step->objects)
         return applied(s->seen, s->step) ? s->seen->apply_doomed : "";
-    return s->step->kind == STEP_AWAIT ? s->seen->sets[which].doomed : "";
+    return s->seen->sets[which].doomed;
 }
 
 // Rules 2 to 4: what ends a phase whatever the step is.

@@ -8,8 +8,8 @@
 //   the
 //      reason. Going back is setting the position to {BACK, 0}; the act of its first step is
 //      written with it. A rollback has nothing to go back to: it settles.
-//      The same for objects that can never settle while they are what is awaited (APPLY).
-//   4. Back, and the old set (or APPLY of its objects) is doomed: settle. Settling, nothing is
+//      The same for objects that can never settle while they are what is awaited.
+//   4. Back, and what is awaited of the old set is doomed: settle. Settling, nothing is
 //   final yet, and the choice would
 //      be another one now: settle afresh.
 //   5. The current step is satisfied by what is observed, and the next one may be entered: go to
@@ -29,8 +29,7 @@
 //   - an act that takes instances from the old set, or COMMIT, while forward: when the new set is
 //     known to be whole. RETIRE new, while going back: when the old set has a ready instance.
 // A WEIGHT is satisfied when the traffic has followed, so nothing is taken from a set to which it
-// may still go. An APPLY is satisfied when the objects have settled; settling, when they are
-// applied.
+// may still go.
 //
 // So traffic is never sent to a set without a ready instance, and never taken from one before the
 // other has one.

@@ -51,7 +51,8 @@ struct look {
     const struct kube_state *state;
     struct verdict_input input; // without the Deployment
     struct value *pods, *replica_sets, *events;
-    const struct value *service; // NULL: there is none
+    bool has_service;            // by the release's manifest
+    const struct value *service; // NULL: it is not there
 };
 
 // --- sets ---
@@ -132,20 +133,29 @@ static void fill_native_percent(struct snapshot *ret)
     old->percent = all ? 100 - fresh->percent : 0;
 }
 
+// What the newer release gets; -1: nobody gets anything.
+static int percent_of(const struct look *l, const struct rollout *r)
+{
+    const char *slot = value_get_str(kube_at(l->service, "spec", "selector"), KUBE_LABEL_SLOT);
+    const char *percent = kube_annotation(l->service, KUBE_ANNOTATION_PERCENT);
+    if (!l->has_service)
+        return l->state->percent;
+    if (!l->service || text_equal(slot, KUBE_SLOT_NONE))
+        return -1;
+    if (text_equal(slot, slot_name(r->to_slot)))
+        return 100;
+    if (r->from && text_equal(slot, slot_name(r->from_slot)))
+        return 0;
+    return percent ? atoi(percent) : 0;
+}
+
 static void fill_percent(const struct look *l, struct snapshot *ret)
 {
-    const struct rollout *r = &ret->rollout;
-    const struct value *selector = kube_at(l->service, "spec", "selector");
-    const char *slot = value_get_str(selector, KUBE_LABEL_SLOT);
-    const char *percent = kube_annotation(l->service, KUBE_ANNOTATION_PERCENT);
-    struct set_state *old = &ret->sets[SET_OLD], *fresh = &ret->sets[SET_NEW];
-    if (!l->service || text_equal(slot, KUBE_SLOT_NONE))
+    int percent = percent_of(l, &ret->rollout);
+    if (percent < 0)
         return;
-    fresh->percent = text_equal(slot, slot_name(r->to_slot))                ? 100
-                     : r->from && text_equal(slot, slot_name(r->from_slot)) ? 0
-                     : percent                                              ? atoi(percent)
-                                                                            : 0;
-    old->percent = r->from ? 100 - fresh->percent : 0;
+    ret->sets[SET_NEW].percent = percent;
+    ret->sets[SET_OLD].percent = ret->rollout.from ? 100 - percent : 0;
 }
 
 static bool endpoint_is(const struct value *endpoint, const struct set_state *set, bool *ret_serves)
@@ -217,7 +227,7 @@ static int fill_step(struct look *l, struct snapshot *ret, struct error *err)
     if (k->refused_turns == ret->position.turns && k->refused_step == ret->position.step)
         copy_text(ret->refused_act, sizeof ret->refused_act, k->refused_act);
     int64_t wanted = step->set == SET_OLD ? ret->rollout.from : ret->rollout.to;
-    if (step->kind != STEP_APPLY || ret->applied != wanted)
+    if (step->kind != STEP_AWAIT || !step->objects || ret->applied != wanted)
         return 0;
     const struct kube_known *known = kube_known(l->k, wanted, err);
     l->input.since_unix_ms = ret->position.step_began_unix_ms;
@@ -226,16 +236,18 @@ static int fill_step(struct look *l, struct snapshot *ret, struct error *err)
                  : -1;
 }
 
-static const struct value *find_service(struct look *l)
+static void find_service(struct look *l)
 {
     const struct rollout *r = &l->state->rollout;
     const struct kube_known *known = r->to ? kube_known(l->k, r->to, NULL) : NULL;
-    return known ? seen(l->k, KUBE_SERVICE, kube_name(known->manifest.service)) : NULL;
+    l->has_service = known && known->manifest.service;
+    l->service =
+        l->has_service ? seen(l->k, KUBE_SERVICE, kube_name(known->manifest.service)) : NULL;
 }
 
 static int fill_sets(struct look *l, struct snapshot *ret, struct error *err)
 {
-    l->service = find_service(l);
+    find_service(l);
     l->input = (struct verdict_input){
         .pods = l->pods,
         .replica_sets = l->replica_sets,

@@ -25,6 +25,19 @@ static int check_run(const struct kube_state *state, const char *run, struct err
     return later(err);
 }
 
+// What of an act is the state's own. Objects that are about to change are those of no release.
+static void change_by_act(const struct target_write *w, struct kube_state *state)
+{
+    const struct step *step = w->step;
+    int64_t release = step->set == SET_OLD ? w->rollout->from : w->rollout->to;
+    if (step->kind == STEP_COMMIT)
+        state->live = w->rollout->to;
+    else if (step->kind == STEP_WEIGHT)
+        state->percent = step->percent;
+    else if (step->kind == STEP_APPLY && state->applied != release)
+        state->applied = 0;
+}
+
 static int change_position(void *arg, struct kube_state *state, struct error *err)
 {
     const struct target_write *w = arg;
@@ -40,8 +53,8 @@ static int change_position(void *arg, struct kube_state *state, struct error *er
     }
     if (!done)
         state->position = *to;
-    if (w->step && w->step->kind == STEP_COMMIT)
-        state->live = w->rollout->to;
+    if (w->step)
+        change_by_act(w, state);
     return 0;
 }
 
@@ -293,6 +306,7 @@ static int change_begin(void *arg, struct kube_state *state, struct error *err)
     state->position =
         (struct position){.phase = PHASE_FORWARD, .step_began_unix_ms = clock_unix_ms()};
     state->last = OUTCOME_PENDING;
+    state->percent = 0;
     state->abort_requested = state->promote_requested = false;
     state->abort_who[0] = '\0';
     return 0;

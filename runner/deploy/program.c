@@ -57,6 +57,14 @@ static void drain(struct program *p, enum set set, int count)
     vec_push(&p->steps, ((struct step){.kind = STEP_DRAIN, .set = set, .count = count}));
 }
 
+// As with instances, waiting is a step of its own: its time begins once they are applied.
+static void apply_whole(struct program *p, const struct rollout *r, enum set set)
+{
+    apply(p, r, set);
+    if (r->applies)
+        vec_push(&p->steps, ((struct step){.kind = STEP_AWAIT, .set = set, .objects = true}));
+}
+
 static void gate(struct program *p, enum gate_phase phase)
 {
     vec_push(&p->steps, ((struct step){.kind = STEP_GATE, .set = SET_NEW, .phase = phase}));
@@ -230,7 +238,7 @@ static void compile_native(const struct rollout *r, struct program *p)
 void program_forward(const struct rollout *r, struct program *ret)
 {
     *ret = (struct program){0};
-    apply(ret, r, SET_NEW);
+    apply_whole(ret, r, SET_NEW);
     if (r->native_rolling)
         compile_native(r, ret);
     else if (r->strategy == STRATEGY_ROLLING && r->from)
@@ -251,7 +259,7 @@ void program_back(const struct rollout *r, struct program *ret)
     if (r->from) {
         if (!r->native_rolling)
             weight(ret, 0, true);
-        apply(ret, r, SET_OLD);
+        apply_whole(ret, r, SET_OLD);
         scale(ret, SET_OLD, r->from_count);
         await(ret, SET_OLD, r->from_count);
         if (!r->native_rolling)
@@ -270,8 +278,8 @@ void program_settle(const struct rollout *r, enum set keep, struct program *ret)
     if (keep == SET_NEW) {
         commit(ret);
         scale(ret, SET_NEW, r->to_count);
-    } else if (r->native_rolling && r->from) {
-        scale(ret, SET_OLD, r->from_count); // the platform may still be told the new one
+    } else if (r->from && (r->applies || r->native_rolling)) {
+        scale(ret, SET_OLD, r->from_count); // going back may not have come to that
     }
     retire(ret, set_other(keep));
 }
@@ -299,7 +307,10 @@ void step_print(const struct step *step, struct str *out)
         str_printf(out, "scale %s to %d", set_name(step->set), step->count);
         return;
     case STEP_AWAIT:
-        str_printf(out, "await %s: %d ready", set_name(step->set), step->count);
+        if (step->objects)
+            str_printf(out, "await %s: its objects", set_name(step->set));
+        else
+            str_printf(out, "await %s: %d ready", set_name(step->set), step->count);
         return;
     case STEP_DRAIN:
         str_printf(out, "drain %s to %d", set_name(step->set), step->count);
@@ -544,6 +555,8 @@ static int check_rollout(const struct rollout *r, struct error *err)
     if (r->from && one_slot != (r->from_slot == r->to_slot))
         return error_set(err, ERR_PROTOCOL, "rollout: %s goes %s slot", strategy_names[r->strategy],
             one_slot ? "within one" : "to the other");
+    if (r->native_rolling && !r->from)
+        return error_set(err, ERR_PROTOCOL, "rollout: there is nothing to replace");
     if ((r->strategy == STRATEGY_CANARY) != (r->canary.count > 0))
         return error_set(err, ERR_PROTOCOL, "rollout: %s with %d steps of a canary",
             strategy_names[r->strategy], r->canary.count);

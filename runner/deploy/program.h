@@ -40,10 +40,10 @@ static inline enum set set_other(enum set set)
 }
 
 enum step_kind {
-    STEP_APPLY, // apply the objects that the set's release has beside its instances, all of them,
-                // and await that they have settled (target.h, `applied`)
+    STEP_APPLY, // apply the objects that the set's release has beside its instances, all of them
     STEP_SCALE, // let the set have `count` instances; fewer: they leave the traffic, drain, and end
-    STEP_AWAIT, // until `count` of the set are ready, and no other is
+    STEP_AWAIT, // until `count` of the set are ready, and no other is; with `objects`: until those
+                // that were applied have settled (target.h, `applied`)
     STEP_DRAIN, // until no more than `count` of the set are there, ready or not: what is broken
                 // already must not hold up its own replacement
     STEP_GATE,  // until the gates of `phase` have passed on the set
@@ -62,6 +62,7 @@ struct step {
     enum step_kind kind;
     enum set set;
     int count;             // SCALE, AWAIT, DRAIN
+    bool objects;          // AWAIT: of objects, not of instances
     int percent;           // WEIGHT, of the new set
     enum gate_phase phase; // GATE
     int64_t ms;            // PAUSE
@@ -99,8 +100,9 @@ struct rollout {
     int from_count, to_count; // instances
     enum slot from_slot, to_slot;
     enum strategy strategy;
-    bool native_rolling;            // rolling: the target replaces instances by itself
-    bool applies;                   // releases have objects beside their instances
+    bool native_rolling; // rolling: the target replaces instances by itself. Never of the
+                         // first release: there is nothing to replace
+    bool applies;        // releases have objects beside their instances
     bool gates_before, gates_after; // whether there are any
     bool manual_promotion;          // blue-green: park before the switch
     struct canary canary;           // canary: at least one weight

@@ -198,6 +198,8 @@ void rollout_print(
     phase_program(&seen->rollout, at->phase, &program);
     str_printf(out, "release %" PRId64 " (run %s)", seen->rollout.to, seen->rollout.run);
     if (parked) {
+        if (seen->rollout.strategy == STRATEGY_CANARY)
+            str_printf(out, " has %d %% of the traffic and", seen->sets[SET_NEW].percent);
         str_printf(out, " waits for `davit promote %s`", app);
         return;
     }

@@ -133,7 +133,7 @@ int spec_rollout(const struct release *to, const struct release *live, bool roll
         .to_count = to->instances,
         .to_slot = to->slot,
         .strategy = rollback ? STRATEGY_ROLLBACK : to->strategy.kind,
-        .native_rolling = native,
+        .native_rolling = native && live,
         .applies = caps->applies,
         .gates_before = !rollback && gates_before,
         .gates_after = !rollback && to->gates.after_switch.items.length > 0,

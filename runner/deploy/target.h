@@ -112,12 +112,15 @@ struct snapshot {
     enum outcome last;        // when no rollout is under way: how the one in `rollout` ended
     struct set_state sets[2]; // by enum set
     // Whether the traffic goes by `percent` already (Kubernetes: EndpointSlices have followed the
-    // selector). A target without such a lag always says true.
+    // selector), by a controller that has seen the last write: that it still is where it was before
+    // the last two says nothing. A target without such a lag always says true.
     bool routed;
-    // Of a target that applies: the release whose objects, besides instances, were applied last and
-    // all of them (0: none yet). `settled`: they have become what was applied (StatefulSets are
-    // rolled out, …), by a controller that has seen it. `apply_doomed`: why they never will, in one
-    // line; "" while they may. Both are about `applied` only.
+    // Of a target that applies: the release whose objects, besides instances, were applied last,
+    // all of them; 0: none were yet, or an APPLY of others has begun since and has not come to its
+    // end (so that going back from it applies the old ones again). `settled`: they have become what
+    // was applied (StatefulSets are rolled out, …), by a controller that has seen it.
+    // `apply_doomed`: why they never will, in one line; "" while they may. Both are about `applied`
+    // only.
     int64_t applied;
     bool settled;
     char apply_doomed[256];

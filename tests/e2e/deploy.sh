@@ -233,6 +233,7 @@ test_a_canary_gets_its_share_and_all_of_the_traffic_once_it_is_promoted() {
     expect 0 deploy v2
     contains promote
     services_are 4 || fail "not one canary beside three: $(davit status "$app")"
+    [[ $(field .rollout) == *"has 20 % of the traffic and waits for"* ]] || fail "$(davit status "$app")"
     share=$(share_of v2)
     ((share >= 15 && share <= 25)) || fail "$share % instead of 20 %: $(cat "$here/share.json")"
     canary=$(service_pids)

@@ -6,19 +6,37 @@
 // I1. Once something is live, every set that has a share of the traffic has a ready instance. The
 // only excuse is the world's: it took the last one that was ready, or took one after the driver had
 // looked, or the driver had looked and seen nobody ready anywhere (then there is no right choice).
+//
+// Where the platform replaces instances by itself, it is the one that keeps enough of them.
+static void check_native(struct world *w)
+{
+    bool excused = false;
+    int ready = 0;
+    for (size_t i = 0; i < WORLD_SETS; i++) {
+        ready += w->sets[i].exists ? world_ready(&w->sets[i]) : 0;
+        excused |= w->sets[i].exists && w->sets[i].excused;
+    }
+    if (w->live && ready == 0 && !excused)
+        world_break(w, "I1: nobody is ready, and the world is not to blame");
+}
+
 static void check_traffic(struct world *w)
 {
     int sum = 0;
+    if (w->rollout.native_rolling) {
+        check_native(w);
+        return;
+    }
     for (size_t i = 0; i < WORLD_SETS; i++) {
         const struct world_set *set = &w->sets[i];
         if (!set->exists)
             continue;
-        sum += set->percent;
-        if (w->live && set->percent && world_ready(set) == 0 && !set->excused)
+        sum += set->routed;
+        if (w->live && set->routed && world_ready(set) == 0 && !set->excused)
             world_break(w,
                 "I1: %d %% of the traffic goes to release %" PRId64
                 ", where nobody is ready, and the world is not to blame",
-                set->percent, set->release);
+                set->routed, set->release);
     }
     if (w->live && sum != 100)
         world_break(w, "I1: %d %% of the traffic goes somewhere", sum);
@@ -27,12 +45,16 @@ static void check_traffic(struct world *w)
 int world_serving(const struct world *w)
 {
     int serving = 0;
-    for (size_t i = 0; i < WORLD_SETS; i++)
+    for (size_t i = 0; i < WORLD_SETS; i++) {
+        // Not what an earlier rollout has left.
+        if (w->sets[i].release != w->rollout.from && w->sets[i].release != w->rollout.to)
+            continue;
         for (size_t k = 0; w->sets[i].exists && k < WORLD_INSTANCES; k++) {
             const struct world_instance *instance = &w->sets[i].instances[k];
             serving +=
                 instance->used && instance->was_ready && instance->state != INSTANCE_DRAINING;
         }
+    }
     return serving;
 }
 
@@ -42,7 +64,7 @@ static void check_capacity(struct world *w)
 {
     const struct rollout *r = &w->rollout;
     bool judged = w->position.phase == PHASE_FORWARD || w->position.phase == PHASE_BACK;
-    if (!judged || !r->from || w->live != r->from)
+    if (!judged || !r->from || w->live != r->from || r->native_rolling)
         return;
     int serving = world_serving(w);
     if (serving < w->serving_least)
@@ -82,6 +104,34 @@ void world_check(struct world *w)
         world_break(w, "I2: %s ended %d times", w->rollout.run, w->ends);
 }
 
+// What is left of a release that is not live: the platform does not let it go before enough of the
+// other are there.
+static bool may_remain(const struct world *w, const struct world_set *set)
+{
+    const struct world_set *told = NULL;
+    for (size_t i = 0; i < WORLD_SETS; i++)
+        if (w->sets[i].exists && w->sets[i].release == w->live)
+            told = &w->sets[i];
+    return w->rollout.native_rolling && set->retiring && set->desired == 0 && told &&
+           world_ready(told) < told->desired;
+}
+
+static void check_objects(struct world *w)
+{
+    if (!w->rollout.applies)
+        return;
+    if (w->live && w->applied != w->live)
+        world_break(w, "I3: release %" PRId64 " is live, with the objects of release %" PRId64,
+            w->live, w->applied);
+    for (int i = 1; i < 4; i++) {
+        const struct world_set *set = world_set(w, i);
+        bool remains = set && may_remain(w, set);
+        if (w->standing[i] != (i == w->live) && !remains)
+            world_break(w, "I3: objects of release %d are %s, while release %" PRId64 " is live", i,
+                w->standing[i] ? "left" : "gone", w->live);
+    }
+}
+
 // I3. Wholly old or wholly new: the live release is all there is, has all of the traffic, and is as
 // many as it was asked to be.
 void world_check_end(struct world *w)
@@ -97,7 +147,7 @@ void world_check_end(struct world *w)
     int sets = 0;
     for (size_t i = 0; i < WORLD_SETS; i++) {
         const struct world_set *set = &w->sets[i];
-        if (!set->exists)
+        if (!set->exists || may_remain(w, set))
             continue;
         sets++;
         int wanted = set->release == r->to ? r->to_count : r->from_count;
@@ -112,4 +162,5 @@ void world_check_end(struct world *w)
     }
     if (sets != (w->live ? 1 : 0))
         world_break(w, "I3: %d releases are there, while %" PRId64 " is live", sets, w->live);
+    check_objects(w);
 }

@@ -14,6 +14,17 @@ const char *const mark_names[MARK_COUNT] = {
     [MARK_PREEMPTED] = "pre-empted",
     [MARK_ROLLED_BACK_AFTER] = "rolled back after success",
     [MARK_PARKED] = "parked",
+    [MARK_PARKED_AGAIN] = "parked again",
+    [MARK_PROMOTED_OUTSIDE] = "promoted outside of a pause",
+    [MARK_UNROUTED] = "traffic that had not followed",
+    [MARK_UNSETTLED] = "objects that had not settled",
+    [MARK_OBJECTS_DOOMED] = "doomed objects",
+    [MARK_HALF_APPLIED] = "half applied objects",
+    [MARK_NATIVE] = "replaced by the platform",
+    [MARK_NATIVE_BACK] = "replaced back by the platform",
+    [MARK_CANARY] = "canary",
+    [MARK_LEASE_WAITED] = "waited for a lease",
+    [MARK_WATCH_LOST] = "watch lost",
     [MARK_OUTAGE] = "outage",
     [MARK_LAG] = "lagging observation",
     [MARK_SETTLED_OLD] = "settled on old",
@@ -75,6 +86,10 @@ static void record_view(struct world *w)
 {
     struct world_view *view = &w->views[w->view_count++ % WORLD_VIEWS];
     view->at = w->now;
+    view->applies = w->applies;
+    view->routes = w->routes;
+    view->settled = w->settled;
+    view->doomed = w->doomed;
     memcpy(view->sets, w->sets, sizeof view->sets);
 }
 
@@ -215,7 +230,7 @@ void world_crash_one(struct world *w)
 
 // The controller: makes a set what was last written.
 
-static int count_kept(const struct world_set *set)
+int world_kept(const struct world_set *set)
 {
     int kept = 0;
     for (size_t i = 0; i < WORLD_INSTANCES; i++)
@@ -223,7 +238,7 @@ static int count_kept(const struct world_set *set)
     return kept;
 }
 
-static void add_instance(struct world *w, struct world_set *set)
+void world_add(struct world *w, struct world_set *set)
 {
     int index = 0;
     for (size_t i = 0; i < WORLD_INSTANCES; i++)
@@ -244,7 +259,7 @@ static void add_instance(struct world *w, struct world_set *set)
 }
 
 // Not ready ones first, then the highest index.
-static void drop_instance(struct world *w, struct world_set *set)
+void world_drop(struct world *w, struct world_set *set)
 {
     struct world_instance *victim = NULL;
     for (size_t i = 0; i < WORLD_INSTANCES; i++) {
@@ -267,21 +282,22 @@ static void drop_instance(struct world *w, struct world_set *set)
 static void control(struct world *w, struct world_set *set)
 {
     int wanted = set->retiring ? 0 : set->desired;
-    while (count_kept(set) < wanted)
-        add_instance(w, set);
-    while (count_kept(set) > wanted)
-        drop_instance(w, set);
+    while (world_kept(set) < wanted)
+        world_add(w, set);
+    while (world_kept(set) > wanted)
+        world_drop(w, set);
     set->carried_out = set->written;
     set->controller_at = INT64_MAX;
 }
 
-static void forget_retired(struct world_set *set)
+static void forget_retired(struct world *w, struct world_set *set)
 {
-    if (!set->exists || !set->retiring || set->carried_out != set->written)
+    if (!set->exists || !set->retiring || set->desired || set->carried_out != set->written)
         return;
     for (size_t i = 0; i < WORLD_INSTANCES; i++)
         if (set->instances[i].used)
             return;
+    w->standing[set->release] = false;
     *set = (struct world_set){0};
 }
 
@@ -303,7 +319,9 @@ int64_t world_next(const struct world *w)
     for (size_t i = 0; i < WORLD_LATE; i++)
         if (w->late[i].used && w->late[i].at < next)
             next = w->late[i].at;
-    return next;
+    if (w->route_at < next)
+        next = w->route_at;
+    return w->objects_at < next ? w->objects_at : next;
 }
 
 static void late_event(struct world *w, struct world_late *late)
@@ -321,11 +339,35 @@ static void late_event(struct world *w, struct world_late *late)
         landed ? "" : ": ", landed ? "" : err.message);
 }
 
+// What was applied settles, or it shows that it never will.
+static void objects_event(struct world *w)
+{
+    w->objects_at = INT64_MAX;
+    if (w->objects[w->applied] == OBJECTS_DOOMED) {
+        w->doomed = true;
+        return;
+    }
+    w->settled = w->settled_once[w->applied] = true;
+    world_say(w, "the objects of release %" PRId64 " have settled", w->applied);
+}
+
+static void route_event(struct world *w)
+{
+    w->route_at = INT64_MAX;
+    w->routes = w->routes_written;
+    for (size_t i = 0; i < WORLD_SETS; i++)
+        w->sets[i].routed = w->sets[i].percent;
+    if (w->routes_late)
+        world_say(w, "the traffic has followed");
+}
+
 static void set_event(struct world *w, struct world_set *set, int64_t at)
 {
     if (set->controller_at == at) {
         if (w->down_until > at)
             set->controller_at = w->down_until;
+        else if (world_is_native(w, set))
+            world_native(w, true);
         else
             control(w, set);
     }
@@ -338,7 +380,7 @@ static void set_event(struct world *w, struct world_set *set, int64_t at)
         else
             instance_event(w, set, instance);
     }
-    forget_retired(set);
+    forget_retired(w, set);
 }
 
 void world_run_until(struct world *w, int64_t until)
@@ -351,9 +393,14 @@ void world_run_until(struct world *w, int64_t until)
         for (size_t i = 0; i < WORLD_LATE; i++)
             if (w->late[i].used && w->late[i].at == next)
                 late_event(w, &w->late[i]);
+        if (w->route_at == next)
+            route_event(w);
+        if (w->objects_at == next)
+            objects_event(w);
         for (size_t i = 0; i < WORLD_SETS; i++)
             if (w->sets[i].exists)
                 set_event(w, &w->sets[i], next);
+        world_native(w, false);
         world_changed(w);
     }
     if (until > w->now)
@@ -366,6 +413,7 @@ void world_init(struct world *w, uint64_t seed, struct str *story)
     w->random = seed;
     w->story = story;
     w->now = 1000;
+    w->route_at = w->objects_at = INT64_MAX;
     record_view(w);
 }
 
@@ -378,6 +426,7 @@ void world_settled(struct world *w, int64_t release, enum slot slot, int count)
         .slot = slot,
         .desired = count,
         .percent = 100,
+        .routed = 100,
         .controller_at = INT64_MAX,
     };
     for (int i = 0; i < count; i++) {
@@ -388,5 +437,7 @@ void world_settled(struct world *w, int64_t release, enum slot slot, int count)
         instance_ready(w, set, instance);
     }
     w->live = release;
+    w->applied = release;
+    w->standing[release] = w->settled = w->settled_once[release] = true;
     record_view(w);
 }

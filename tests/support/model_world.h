@@ -1,7 +1,9 @@
 // A small modelled place for apps to run, in virtual time, all of it drawn from one seed: instances
 // start late, fail, flap and die; whoever carries out what is written lags behind; writes arrive
-// late. It keeps the contract of deploy/target.h, and it watches: after every event it looks for
-// what must never be. support/target_model.h is how drivers see it.
+// late. Traffic may follow late, a platform may replace instances by itself, and releases may have
+// objects beside their instances, which settle late or never. It keeps the contract of
+// deploy/target.h, and it watches: after every event it looks for what must never be.
+// support/target_model.h is how drivers see it.
 #pragma once
 
 #include <stdbool.h>
@@ -34,6 +36,14 @@ enum quality {
     QUALITY_COUNT,
 };
 
+// What becomes of a release's objects beside its instances, once they are applied.
+enum objects {
+    OBJECTS_GOOD, // they settle, sooner or later
+    OBJECTS_SILENT,
+    OBJECTS_DOOMED,
+    OBJECTS_COUNT,
+};
+
 struct world_instance {
     bool used;
     int index;
@@ -50,6 +60,7 @@ struct world_set {
     int born; // a release that comes back is another set
     enum slot slot;
     int desired, percent;
+    int routed;            // of the traffic, by now
     int written;           // writes to it so far
     int carried_out;       // how many of those the controller has come to
     int64_t controller_at; // when it comes next
@@ -62,6 +73,8 @@ struct world_set {
 
 struct world_view {
     int64_t at;
+    int applies, routes;
+    bool settled, doomed;
     struct world_set sets[WORLD_SETS];
 };
 
@@ -86,6 +99,17 @@ enum mark {
     MARK_PREEMPTED,
     MARK_ROLLED_BACK_AFTER, // by a pre-empting rollback, since the rollout had succeeded
     MARK_PARKED,
+    MARK_PARKED_AGAIN,
+    MARK_PROMOTED_OUTSIDE, // a promotion where nothing pauses: it must count for nothing
+    MARK_UNROUTED,         // traffic that had not followed was seen
+    MARK_UNSETTLED,        // objects that had not settled were seen
+    MARK_OBJECTS_DOOMED,
+    MARK_HALF_APPLIED,
+    MARK_NATIVE,      // a platform replaced instances by itself, to the end
+    MARK_NATIVE_BACK, // and was told the old release again in the middle of it
+    MARK_CANARY,
+    MARK_LEASE_WAITED, // a dead driver seemed to hold the app
+    MARK_WATCH_LOST,
     MARK_OUTAGE,
     MARK_LAG,
     MARK_SETTLED_OLD,
@@ -113,16 +137,32 @@ struct world {
     enum outcome last;
     int ends; // of the rollout: finish() took effect
     bool abort_requested, promote_requested;
-    bool abort_ever; // of the rollout: an abort was requested
+    int promote_turns, promote_step; // where
+    bool abort_ever;                 // of the rollout: an abort was requested
+    int parked;                      // how often
     char abort_who[128];
     struct world_set sets[WORLD_SETS];
 
     int births;
-    int holder;         // driver that has the claim; 0: none
-    int64_t down_until; // the target's agent is dead
+    int holder;          // driver that has the claim; 0: none
+    int64_t lease_ms;    // how long a driver that says nothing still has it; 0: it goes with it
+    int64_t lease_until; // of the holder
+    int64_t down_until;  // the target's agent is dead
     struct world_late late[WORLD_LATE];
     struct world_view views[WORLD_VIEWS];
     unsigned view_count;
+    // Traffic.
+    bool routes_late;
+    int64_t route_at;           // when it follows; INT64_MAX: it has
+    int routes_written, routes; // how often it was to go elsewhere, and what of that it follows
+    // Objects, by release: whether any are there that only it has; whether they ever settled.
+    enum objects objects[4];
+    bool standing[4], settled_once[4];
+    int64_t applied;
+    int applies;        // how often objects were applied
+    int64_t objects_at; // when something becomes of the applied ones
+    bool settled, doomed;
+
     enum quality quality[4]; // by release
     bool hurt[4];            // by release: the world took an instance that was ready
     int peak;                // of the forward program
@@ -144,6 +184,15 @@ void world_settled(struct world *w, int64_t release, enum slot slot, int count);
 struct world_set *world_set(struct world *w, int64_t release); // NULL when there is none
 int world_ready(const struct world_set *set);
 
+int world_kept(const struct world_set *set); // all but those that drain
+void world_add(struct world *w, struct world_set *set);
+void world_drop(struct world *w, struct world_set *set);
+
+// support/model_native.c: a platform that replaces instances by itself, as a Deployment does. It is
+// called after every event, and comes to what was written only when it is `told`.
+void world_native(struct world *w, bool told);
+bool world_is_native(const struct world *w, const struct world_set *set);
+
 // Virtual time.
 int64_t world_next(const struct world *w); // of the next event; INT64_MAX: none
 void world_run_until(struct world *w, int64_t until);
@@ -160,6 +209,7 @@ void world_write_late(struct world *w, const struct target_write *write, int64_t
     bool nobody_seen, int64_t at);
 int world_finish(struct world *w, const struct target_end *end, struct error *err);
 void world_abort(struct world *w, const char *who);
+void world_promote(struct world *w, const char *who);
 // Takes one ready instance from a set that has traffic.
 void world_crash_one(struct world *w);
 

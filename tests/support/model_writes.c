@@ -29,6 +29,35 @@ static void raise_share(struct world_set *set, int percent, int64_t decided_at, 
     set->percent = percent;
 }
 
+// The traffic goes by what was written, by now or soon.
+static void route(struct world *w)
+{
+    w->routes_written++;
+    if (w->routes_late && world_chance(w, 60)) {
+        w->route_at = w->now + 1 + (int64_t)world_draw(w, 5000);
+        return;
+    }
+    w->route_at = INT64_MAX;
+    w->routes = w->routes_written;
+    for (size_t i = 0; i < WORLD_SETS; i++)
+        w->sets[i].routed = w->sets[i].percent;
+}
+
+// `half`: the call ends in the middle of it.
+static void apply(struct world *w, int64_t release, bool half)
+{
+    w->standing[release] = true;
+    if (!half && w->applied == release && w->settled)
+        return; // nothing changes
+    w->applied = half ? 0 : release;
+    w->applies++;
+    w->settled = w->doomed = false;
+    w->objects_at = INT64_MAX;
+    if (!half && w->objects[release] != OBJECTS_SILENT)
+        w->objects_at = w->now + 1 + (int64_t)world_draw(w, world_chance(w, 70) ? 2000 : 20000);
+    w->marks[MARK_HALF_APPLIED] += half;
+}
+
 static struct world_set *ensure_set(struct world *w, const struct rollout *r, enum set which)
 {
     int64_t release = which == SET_OLD ? r->from : r->to;
@@ -50,6 +79,50 @@ static struct world_set *ensure_set(struct world *w, const struct rollout *r, en
     return set;
 }
 
+// The platform was told one release, so it was told to let go the other.
+static void scale_native(struct world *w, const struct rollout *r, struct world_set *set, int count)
+{
+    struct world_set *other = world_set(w, set->release == r->from ? r->to : r->from);
+    w->marks[MARK_NATIVE_BACK] += set->release == r->from && other && world_kept(other) > 0;
+    set->desired = count;
+    touch(w, set);
+    if (!other)
+        return;
+    other->desired = 0;
+    other->written++;
+    other->controller_at = set->controller_at;
+}
+
+// Its share goes to the other, and only then it is taken away.
+static void retire(struct world *w, const struct rollout *r, struct world_set *set,
+    struct world_set *other, int64_t decided_at, bool nobody_seen)
+{
+    set->retiring = true;
+    if (r->native_rolling) {
+        touch(w, set);
+        return;
+    }
+    if (other)
+        raise_share(other, other->percent + set->percent, decided_at, nobody_seen);
+    bool moves = set->percent > 0;
+    set->percent = 0;
+    set->desired = 0;
+    touch(w, set);
+    if (!moves)
+        return;
+    route(w);
+    if (w->route_at != INT64_MAX && set->controller_at < w->route_at)
+        set->controller_at = w->route_at;
+}
+
+// Of a target that applies, going forward: objects come before instances.
+static void check_settled(struct world *w, const struct rollout *r)
+{
+    if (r->applies && w->position.phase == PHASE_FORWARD &&
+        (w->applied != r->to || !w->settled_once[r->to]))
+        world_break(w, "an act relies on objects that have not settled");
+}
+
 static void act(
     struct world *w, const struct target_write *write, int64_t decided_at, bool nobody_seen)
 {
@@ -59,8 +132,17 @@ static void act(
     struct world_set *set =
         step->kind == STEP_SCALE ? ensure_set(w, r, step->set) : world_set(w, release);
     struct world_set *old = world_set(w, r->from), *fresh = world_set(w, r->to);
+    if (step->kind != STEP_APPLY)
+        check_settled(w, r);
     switch (step->kind) {
+    case STEP_APPLY:
+        apply(w, release, false);
+        break;
     case STEP_SCALE:
+        if (set && r->native_rolling) {
+            scale_native(w, r, set, step->count);
+            break;
+        }
         if (set && step->count < set->desired)
             set->decided_at = decided_at;
         if (set) {
@@ -73,23 +155,17 @@ static void act(
             raise_share(fresh, step->percent, decided_at, nobody_seen);
         if (old)
             raise_share(old, 100 - step->percent, decided_at, nobody_seen);
+        route(w);
         break;
     case STEP_RETIRE:
-        if (!set)
-            break;
-        if (step->set == SET_NEW && old)
-            raise_share(old, old->percent + set->percent, decided_at, nobody_seen);
-        if (step->set == SET_OLD && fresh)
-            raise_share(fresh, fresh->percent + set->percent, decided_at, nobody_seen);
-        set->percent = 0;
-        set->desired = 0;
-        set->retiring = true;
-        touch(w, set);
+        if (set)
+            retire(w, r, set, step->set == SET_OLD ? fresh : old, decided_at, nobody_seen);
+        else
+            w->standing[release] = false;
         break;
     case STEP_COMMIT:
         w->live = r->to;
         break;
-    case STEP_APPLY:
     case STEP_AWAIT:
     case STEP_DRAIN:
     case STEP_GATE:
@@ -122,6 +198,21 @@ static int fence(struct world *w, int64_t epoch, const struct rollout *r, struct
     return 0;
 }
 
+// A pause is left when its time is over, or by a promotion that was made in it.
+static void check_pause(struct world *w, const struct position *to)
+{
+    const struct position *at = &w->position;
+    if (at->phase != PHASE_FORWARD || to->turns != at->turns || to->step != at->step + 1)
+        return;
+    AUTO(program) struct program program;
+    program_forward(&w->rollout, &program);
+    const struct step *step = &program.steps.items[at->step];
+    bool over = step->ms != PAUSE_FOR_PROMOTION && w->now >= at->step_began_unix_ms + step->ms;
+    if (step->kind == STEP_PAUSE && !over &&
+        !(w->promote_requested && w->promote_turns == at->turns && w->promote_step == at->step))
+        world_break(w, "step %d, a pause, is left before it is over", at->step);
+}
+
 int world_write(struct world *w, const struct target_write *write, int64_t decided_at,
     bool nobody_seen, bool torn, struct error *err)
 {
@@ -135,12 +226,16 @@ int world_write(struct world *w, const struct target_write *write, int64_t decid
         err->retryable = true;
         return -1;
     }
-    if (!done)
+    if (!done) {
+        check_pause(w, to);
         w->position = *to;
+    }
     check_epoch(w, write->epoch);
     w->marks[MARK_TORN] += torn;
     if (write->step && !torn)
         act(w, write, decided_at, nobody_seen);
+    else if (write->step && write->step->kind == STEP_APPLY && world_chance(w, 70))
+        apply(w, write->step->set == SET_OLD ? w->rollout.from : w->rollout.to, true);
     world_changed(w);
     return 0;
 }
@@ -173,6 +268,20 @@ void world_abort(struct world *w, const char *who)
     world_say(w, "%s requests an abort", who);
 }
 
+void world_promote(struct world *w, const char *who)
+{
+    if (w->position.phase == PHASE_NONE)
+        return;
+    w->promote_requested = true;
+    w->promote_turns = w->position.turns;
+    w->promote_step = w->position.step;
+    AUTO(program) struct program forward;
+    program_forward(&w->rollout, &forward);
+    w->marks[MARK_PROMOTED_OUTSIDE] += w->position.phase != PHASE_FORWARD ||
+                                       forward.steps.items[w->position.step].kind != STEP_PAUSE;
+    world_say(w, "%s promotes", who);
+}
+
 static void clear_requests(struct world *w)
 {
     w->abort_requested = w->promote_requested = false;
@@ -186,6 +295,7 @@ int world_begin(struct world *w, int64_t epoch, const struct rollout *r, struct 
     if (w->position.phase != PHASE_NONE)
         return error_set(err, ERR_CONFLICT, "%s is under way", w->rollout.run);
     w->rollout = *r;
+    w->parked = 0;
     w->position = (struct position){.phase = PHASE_FORWARD, .step_began_unix_ms = w->now};
     w->last = OUTCOME_PENDING;
     w->ends = 0;
@@ -198,8 +308,14 @@ int world_begin(struct world *w, int64_t epoch, const struct rollout *r, struct 
     // A set that a rollback settled on may have fewer than it should: no more is asked for.
     int least = r->from_count < r->to_count ? r->from_count : r->to_count;
     w->serving_least = world_serving(w) < least ? world_serving(w) : least;
-    world_say(w, "%s begins: release %" PRId64 " (%d) to %" PRId64 " (%d), %s", r->run, r->from,
-        r->from_count, r->to, r->to_count, strategy_names[r->strategy]);
+    // What a platform left there that replaced instances by itself.
+    for (size_t i = 0; i < WORLD_SETS; i++)
+        if (w->sets[i].retiring && w->sets[i].controller_at == INT64_MAX)
+            w->sets[i].controller_at = w->now;
+    world_say(w, "%s begins: release %" PRId64 " (%d) to %" PRId64 " (%d), %s%s%s%s", r->run,
+        r->from, r->from_count, r->to, r->to_count, strategy_names[r->strategy],
+        r->native_rolling ? " by the platform" : "", r->by_ratio ? " by ratio" : "",
+        r->applies ? ", with objects" : "");
     world_changed(w);
     return 0;
 }
@@ -212,6 +328,11 @@ int world_finish(struct world *w, const struct target_end *end, struct error *er
     w->marks[MARK_SETTLED_OLD] += w->position.phase == PHASE_SETTLE_OLD;
     w->marks[MARK_SETTLED_NEW] += w->position.phase == PHASE_SETTLE_NEW;
     w->marks[outcome_marks[end->outcome]]++;
+    w->marks[MARK_NATIVE] += w->rollout.native_rolling && end->outcome == OUTCOME_SUCCESS;
+    w->marks[MARK_CANARY] +=
+        w->rollout.strategy == STRATEGY_CANARY && end->outcome == OUTCOME_SUCCESS;
+    for (size_t i = 0; w->rollout.native_rolling && i < WORLD_SETS; i++)
+        w->sets[i].percent = w->sets[i].routed = w->sets[i].release == w->live ? 100 : 0;
     w->position = (struct position){0};
     w->last = end->outcome;
     w->ends++;

@@ -18,6 +18,7 @@ static const char *const fault_names[FAULT_COUNT] = {
     [FAULT_STALL] = "stalled",
     [FAULT_ABORT] = "abort requested",
     [FAULT_PREEMPT] = "pre-empted",
+    [FAULT_PROMOTE] = "promoted",
     [FAULT_CRASH] = "instance crashed",
 };
 
@@ -36,7 +37,7 @@ static int die(struct model_driver *d, struct error *err)
     if (!d->dead) {
         world_say(&d->model->world, "driver %d is killed", d->id);
         d->model->world.marks[MARK_KILLED]++;
-        if (d->model->world.holder == d->id)
+        if (d->model->world.holder == d->id && !d->model->world.lease_ms)
             d->model->world.holder = 0;
     }
     d->dead = true;
@@ -71,7 +72,8 @@ static void intrude(struct model_driver *d, bool preempt)
     if (!preempt) {
         world_say(w, "driver %d stalls", d->id);
         world_run_until(w, w->now + 20000 + (int64_t)world_draw(w, 40000));
-        w->holder = 0;
+        if (!w->lease_ms)
+            w->holder = 0;
     }
     m->intrude(m, preempt);
     m->intruding = false;
@@ -91,6 +93,8 @@ static int enter(struct model_driver *d, enum fault *ret, struct error *err)
     if (d->dead || w->broken[0])
         return die(d, err);
     world_run_until(w, w->now + 1 + (int64_t)world_draw(w, 20));
+    if (w->holder == d->id)
+        w->lease_until = w->now + w->lease_ms;
     enum fault fault = draw_fault(m);
     if (fault != FAULT_NONE)
         world_say(w, "call %d of driver %d: %s", m->calls - 1, d->id, fault_name(fault));
@@ -107,6 +111,9 @@ static int enter(struct model_driver *d, enum fault *ret, struct error *err)
         break;
     case FAULT_ABORT:
         world_abort(w, "a person");
+        break;
+    case FAULT_PROMOTE:
+        world_promote(w, "a person");
         break;
     case FAULT_CRASH:
         world_crash_one(w);
@@ -146,9 +153,11 @@ static int model_claim(struct target *t, const char *run, const char *who, bool 
     struct model_driver *d = driver_of(t);
     struct world *w = &d->model->world;
     (void)who;
-    if (w->holder && !preempt)
+    bool lapsed = w->lease_ms && w->now >= w->lease_until;
+    if (w->holder && !lapsed && !preempt)
         return error_set(err, ERR_CONFLICT, "driver %d holds it", w->holder);
     w->holder = d->id;
+    w->lease_until = w->now + w->lease_ms;
     *ret_epoch = d->epoch = ++w->epoch;
     world_say(w, "driver %d (%s) claims: epoch %" PRId64, d->id, run, w->epoch);
     return 0;
@@ -165,8 +174,10 @@ static void fill_set(
 {
     const struct world_set *set = release ? world_set(w, release) : NULL;
     ret->release = release;
-    if (!set)
+    if (!set) {
+        ret->exists = ret->current = release && w->rollout.applies && w->standing[release];
         return;
+    }
     ret->exists = true;
     ret->slot = set->slot;
     ret->desired = set->desired;
@@ -191,6 +202,26 @@ static void fill_set(
     }
 }
 
+// The platform's own share is that of the ready instances.
+static void fill_native_shares(struct set_state sets[2])
+{
+    int ready = sets[SET_OLD].ready + sets[SET_NEW].ready;
+    for (int i = 0; i < 2; i++)
+        sets[i].percent = ready ? (100 * sets[i].ready + ready / 2) / ready : 0;
+}
+
+static void fill_objects(struct world *w, const struct world_view *view, struct snapshot *ret)
+{
+    ret->applied = w->applied;
+    ret->settled = view->applies == w->applies && view->settled;
+    if (view->applies == w->applies && view->doomed)
+        snprintf(ret->apply_doomed, sizeof ret->apply_doomed, "StatefulSet/db: no such image");
+    if (!w->rollout.applies)
+        return;
+    w->marks[MARK_UNSETTLED] += !ret->settled;
+    w->marks[MARK_OBJECTS_DOOMED] += ret->apply_doomed[0] != '\0';
+}
+
 static int model_observe(struct target *t, struct snapshot *ret, struct error *err)
 {
     struct model_driver *d = driver_of(t);
@@ -210,19 +241,26 @@ static int model_observe(struct target *t, struct snapshot *ret, struct error *e
         .rollout = w->rollout,
         .position = w->position,
         .last = w->last,
-        .routed = true,
+        .routed = w->rollout.native_rolling || view->routes == w->routes_written,
         .abort_requested = w->abort_requested,
-        .promote_requested = w->promote_requested,
+        .promote_requested = w->promote_requested && w->promote_turns == w->position.turns &&
+                             w->promote_step == w->position.step,
     };
+    fill_objects(w, view, ret);
+    w->marks[MARK_UNROUTED] += !ret->routed;
     memcpy(ret->abort_who, w->abort_who, sizeof ret->abort_who);
     fill_set(w, w->rollout.from, view, &ret->sets[SET_OLD]);
     fill_set(w, w->rollout.to, view, &ret->sets[SET_NEW]);
+    if (w->rollout.native_rolling)
+        fill_native_shares(ret->sets);
     d->seen_at = view->at > w->now - lag ? view->at : w->now - lag;
     d->nobody_seen = ret->sets[SET_OLD].ready == 0 && ret->sets[SET_NEW].ready == 0;
     world_say(w,
-        "driver %d sees %s %d, old %d/%d ready at %d %%%s, new %d/%d at %d %%%s%s (%" PRId64
+        "driver %d sees %s %d%s%s, old %d/%d ready at %d %%%s, new %d/%d at %d %%%s%s (%" PRId64
         " ms ago)",
-        d->id, phase_name(w->position.phase), w->position.step, ret->sets[SET_OLD].ready,
+        d->id, phase_name(w->position.phase), w->position.step,
+        ret->routed ? "" : ", not routed yet",
+        !w->rollout.applies || ret->settled ? "" : ", not settled yet", ret->sets[SET_OLD].ready,
         ret->sets[SET_OLD].desired, ret->sets[SET_OLD].percent,
         ret->sets[SET_OLD].current ? "" : " (from before)", ret->sets[SET_NEW].ready,
         ret->sets[SET_NEW].desired, ret->sets[SET_NEW].percent,
@@ -247,6 +285,10 @@ static int model_wait(struct target *t, int64_t deadline, struct error *err)
         until = world_next(w);
     if (d->gates_until > w->now && d->gates_until < until)
         until = d->gates_until;
+    if (d->model->deaf && world_chance(w, d->model->deaf)) {
+        w->marks[MARK_WATCH_LOST]++;
+        until += (int64_t)world_draw(w, 30000);
+    }
     if (until > w->now)
         world_run_until(w, until);
     return fault == FAULT_KILL_AFTER ? die(d, err) : 0;

@@ -17,6 +17,7 @@ enum fault {
     FAULT_STALL,   // the driver sleeps; meanwhile another takes over, to the end or its own death
     FAULT_ABORT,   // a person requests an abort
     FAULT_PREEMPT, // a person runs `davit rollback`
+    FAULT_PROMOTE, // a person promotes, whether it pauses or not
     FAULT_CRASH,   // the world takes a ready instance that has traffic
     FAULT_COUNT,
 };
@@ -44,6 +45,7 @@ struct model {
     size_t script_length;
     unsigned chance;          // per cent of calls; 0: none
     int budget;               // how many more by chance
+    unsigned deaf;            // per cent of waits that end late: the watch was lost
     unsigned lagging;         // per cent of observations that show the past
     enum gate_state gates[2]; // what they say, by phase: PASSED or REJECTED
 };

@@ -1,7 +1,7 @@
 // Rollouts in the modelled world, seed by seed: everything that can go wrong goes wrong, and what
 // must never be is never.
 //
-//     test_model                 the tests
+//     test_model                 the tests; DAVIT_MODEL_SEEDS in the environment: of so many seeds
 //     test_model SEED            replays one seed and prints its story
 //     test_model --seeds COUNT   runs seeds 0 … COUNT − 1; prints the story of the first that fails
 //     test_model --pairs         every two faults of the smallest rollouts, which takes a while
@@ -18,19 +18,40 @@
 #include "os/clock.h"
 #include "support/target_model.h"
 
-#define SEEDS        10000
+#define SEEDS        10000 // or as many as the environment's DAVIT_MODEL_SEEDS says
 #define MUTANT_SEEDS 100000
 
 // What one run is about.
 struct scenario {
     struct rollout rollout;
     enum quality quality[2]; // by enum set; for the old one: of instances that start again
+    enum objects objects[2];
     enum gate_state gates[2];
     unsigned chance; // of a fault, per cent of calls
     int budget;
-    unsigned lagging;
+    unsigned lagging, deaf;
+    bool routes_late;
+    int64_t lease_ms;
     bool promoted; // a parked rollout is promoted; else aborted
 };
+
+// As whoever resumes does: one who has died may still seem to hold the app.
+static int claim(
+    struct model *m, struct model_driver *d, const char *run, bool preempt, int64_t *ret_epoch)
+{
+    struct world *w = &m->world;
+    struct error err = {0};
+    int64_t end = w->now + w->lease_ms;
+    while (d->target.ops->claim(&d->target, run, "test", preempt, ret_epoch, &err) < 0) {
+        if (w->now >= end) {
+            world_break(w, "claim: %s", err.message);
+            return -1;
+        }
+        w->marks[MARK_LEASE_WAITED]++;
+        world_run_until(w, w->now + 1000 < end ? w->now + 1000 : end);
+    }
+    return 0;
+}
 
 // Drives the rollout that is under way, by a new driver. 1: it is over, 0: parked; -1: the driver
 // came to an end before.
@@ -41,10 +62,8 @@ static int drive_on(struct model *m, const char *run, bool preempt)
     model_driver_init(&d, m);
     int64_t epoch;
     struct error err = {0};
-    if (d.target.ops->claim(&d.target, run, "test", preempt, &epoch, &err) < 0) {
-        world_break(w, "claim: %s", err.message);
+    if (claim(m, &d, run, preempt, &epoch) < 0)
         return -1;
-    }
     struct drive drive = {
         .target = &d.target, .epoch = epoch, .gates = &d.prober, .decide = m->decide};
     struct drive_result result;
@@ -65,7 +84,7 @@ static int drive_on(struct model *m, const char *run, bool preempt)
     bool told = d.fenced && err.kind == ERR_CONFLICT;
     if (!d.dead && !told)
         world_break(w, "driver %d gave up: %s", d.id, err.message);
-    if (w->holder == d.id)
+    if (w->holder == d.id && !(d.dead && w->lease_ms))
         w->holder = 0;
     return -1;
 }
@@ -83,12 +102,15 @@ static void roll_back(struct model *m)
     r.strategy = STRATEGY_ROLLBACK;
     snprintf(r.run, sizeof r.run, "rollback-%d", m->drivers);
     r.from = w->rollout.to;
-    r.to = w->rollout.from;
+    r.to = 3; // what was there before, as a release of its own
+    w->quality[3] = w->quality[1];
+    w->objects[3] = w->objects[1];
     r.from_count = w->rollout.to_count;
     r.to_count = w->rollout.from_count;
     r.from_slot = w->rollout.to_slot;
     r.to_slot = slot_other(r.from_slot);
-    r.native_rolling = false;
+    r.native_rolling = r.by_ratio = false;
+    r.canary = (struct canary){0};
     r.began_unix_ms = w->now;
     // It holds the claim of the epoch that it just drove with.
     if (world_begin(w, w->epoch, &r, NULL) == 0)
@@ -107,10 +129,10 @@ static void intrude(struct model *m, bool preempt)
 static void answer_pause(struct world *w, bool promoted)
 {
     w->marks[MARK_PARKED]++;
+    w->marks[MARK_PARKED_AGAIN] += w->parked++ > 0;
     world_run_until(w, w->now + (int64_t)world_draw(w, 3600000));
-    w->promote_requested = promoted;
     if (promoted)
-        world_say(w, "a person promotes");
+        world_promote(w, "a person");
     else
         world_abort(w, "a person");
 }
@@ -124,14 +146,16 @@ static void check_outcome(struct world *w, const struct model *m, const struct s
     bool gated = r->strategy != STRATEGY_ROLLBACK;
     bool rejected = gated && ((r->gates_before && m->gates[GATE_BEFORE_SWITCH] == GATE_REJECTED) ||
                                  (r->gates_after && m->gates[GATE_AFTER_SWITCH] == GATE_REJECTED));
-    bool hopeless = quality != QUALITY_GOOD && quality != QUALITY_SHAKY;
+    bool unsettled = r->applies && w->objects[r->to] != OBJECTS_GOOD;
+    bool hopeless = unsettled || (quality != QUALITY_GOOD && quality != QUALITY_SHAKY);
     if (w->last == OUTCOME_SUCCESS && (rejected || hopeless))
         world_break(w, "success, though it could not be one");
-    if (own && quality == QUALITY_GOOD && !w->hurt[r->to] && !rejected && !w->abort_ever &&
-        w->last != OUTCOME_SUCCESS)
+    if (own && quality == QUALITY_GOOD && !unsettled && !w->hurt[r->to] && !rejected &&
+        !w->abort_ever && w->last != OUTCOME_SUCCESS)
         world_break(w, "%s, though nothing was wrong with it", outcome_name(w->last));
     if (w->last == OUTCOME_ROLLBACK_FAILED && !w->hurt[r->from] && !w->hurt[r->to] &&
-        r->strategy != STRATEGY_ROLLBACK && w->quality[r->from] == QUALITY_GOOD)
+        r->strategy != STRATEGY_ROLLBACK && w->quality[r->from] == QUALITY_GOOD &&
+        !(r->applies && w->objects[r->from] != OBJECTS_GOOD))
         world_break(w, "going back failed, though nothing was wrong with the old release");
     if (w->last == OUTCOME_CANCELLED && !w->abort_ever)
         world_break(w, "cancelled, though nobody asked for it");
@@ -147,9 +171,14 @@ static void run_scenario(struct model *m, const struct scenario *s)
     m->chance = s->chance;
     m->budget = s->budget;
     m->lagging = s->lagging;
+    m->deaf = s->deaf;
+    w->routes_late = s->routes_late;
+    w->lease_ms = s->lease_ms;
     memcpy(m->gates, s->gates, sizeof m->gates);
     w->quality[1] = s->quality[SET_OLD];
     w->quality[2] = s->quality[SET_NEW];
+    w->objects[1] = s->objects[SET_OLD];
+    w->objects[2] = s->objects[SET_NEW];
     if (r.from)
         world_settled(w, r.from, r.from_slot, r.from_count);
     r.began_unix_ms = w->now;
@@ -172,6 +201,19 @@ static void run_scenario(struct model *m, const struct scenario *s)
 
 // Seeds.
 
+static void draw_canary(struct world *w, struct canary *ret)
+{
+    for (int percent = 0; ret->count < CANARY_STEPS_MAX - 2 && percent < 100;) {
+        percent += 1 + (int)world_draw(w, 60);
+        if (percent > 100 || (ret->count && world_chance(w, 30)))
+            break;
+        ret->steps[ret->count++].percent = percent;
+        if (world_chance(w, 60))
+            ret->steps[ret->count++].pause_ms =
+                world_chance(w, 40) ? PAUSE_FOR_PROMOTION : 1 + (int64_t)world_draw(w, 30000);
+    }
+}
+
 static struct scenario draw_scenario(struct world *w)
 {
     static const int64_t deadlines[] = {60000, 120000, 600000};
@@ -186,9 +228,15 @@ static struct scenario draw_scenario(struct world *w)
         r->from_count = world_chance(w, 60) ? r->to_count : 1 + (int)world_draw(w, 5);
         r->from_slot = world_chance(w, 50) ? SLOT_BLUE : SLOT_GREEN;
     }
-    r->strategy = (enum strategy)world_draw(w, 3);
+    r->strategy = (enum strategy)world_draw(w, 4);
+    if (r->strategy == STRATEGY_CANARY) {
+        draw_canary(w, &r->canary);
+        r->by_ratio = world_chance(w, 50);
+    }
     r->to_slot = r->strategy == STRATEGY_ROLLING ? r->from_slot : slot_other(r->from_slot);
-    r->gates_before = world_chance(w, 50);
+    r->native_rolling = r->from && r->strategy == STRATEGY_ROLLING && world_chance(w, 40);
+    r->applies = world_chance(w, 40);
+    r->gates_before = !r->native_rolling && world_chance(w, 50);
     r->gates_after = world_chance(w, 50);
     r->manual_promotion = r->strategy == STRATEGY_BLUE_GREEN && world_chance(w, 30);
     r->scale_down_delay_ms = world_chance(w, 50) ? (int64_t)world_draw(w, 30000) : 0;
@@ -202,6 +250,12 @@ static struct scenario draw_scenario(struct world *w)
     s.chance = world_chance(w, 20) ? 0 : 1 + (unsigned)world_draw(w, 15);
     s.budget = 1 + (int)world_draw(w, 12);
     s.lagging = world_chance(w, 50) ? 0 : (unsigned)world_draw(w, 60);
+    for (int i = 0; r->applies && i < 2; i++)
+        s.objects[i] =
+            world_chance(w, 80) ? OBJECTS_GOOD : (enum objects)world_draw(w, OBJECTS_COUNT);
+    s.routes_late = world_chance(w, 40);
+    s.lease_ms = world_chance(w, 40) ? 15000 : 0;
+    s.deaf = world_chance(w, 30) ? (unsigned)world_draw(w, 30) : 0;
     s.promoted = world_chance(w, 70);
     return s;
 }
@@ -251,10 +305,14 @@ static void nothing_that_must_never_be_is_in_ten_thousand_seeds(void **state)
 {
     (void)state;
     int marks[MARK_COUNT] = {0};
-    assert_true(run_seeds(SEEDS, marks));
-    for (int i = 0; i < MARK_COUNT; i++)
+    int64_t seeds = SEEDS;
+    const char *asked = getenv("DAVIT_MODEL_SEEDS");
+    if (asked && !int_parse(asked, 1, INT64_MAX, &seeds))
+        fail_msg("DAVIT_MODEL_SEEDS is no number: %s", asked);
+    assert_true(run_seeds((uint64_t)seeds, marks));
+    for (int i = 0; i < MARK_COUNT && seeds >= SEEDS; i++)
         if (marks[i] == 0)
-            fail_msg("%d seeds, and never: %s", SEEDS, mark_names[i]);
+            fail_msg("%" PRId64 " seeds, and never: %s", seeds, mark_names[i]);
 }
 
 // Every fault at every call of some small rollouts, and every two faults of the smallest.
@@ -267,6 +325,7 @@ static const struct small {
     enum quality quality[2];
     bool manual_promotion;
     int64_t scale_down_delay_ms;
+    bool native, applies;
 } small[] = {
     {"rolling", STRATEGY_ROLLING, true, {GATE_PASSED, GATE_PASSED}, .manual_promotion = false},
     {"rolling, a gate after it rejects", STRATEGY_ROLLING, true, {GATE_PASSED, GATE_REJECTED},
@@ -281,6 +340,15 @@ static const struct small {
     {"rollback", STRATEGY_ROLLBACK, true, {GATE_PASSED, GATE_PASSED}, .manual_promotion = false},
     {"rollback to a broken one", STRATEGY_ROLLBACK, true, {GATE_PASSED, GATE_PASSED},
         .quality = {QUALITY_GOOD, QUALITY_BROKEN}},
+    {"canary", STRATEGY_CANARY, true, {GATE_PASSED, GATE_PASSED}, .manual_promotion = false},
+    {"canary, a gate after it rejects, with objects", STRATEGY_CANARY, true,
+        {GATE_PASSED, GATE_REJECTED}, .applies = true},
+    {"blue-green, with objects", STRATEGY_BLUE_GREEN, true, {GATE_PASSED, GATE_PASSED},
+        .applies = true},
+    {"by the platform", STRATEGY_ROLLING, true, {GATE_PASSED, GATE_PASSED}, .native = true,
+        .applies = true},
+    {"by the platform, a gate after it rejects", STRATEGY_ROLLING, true,
+        {GATE_PASSED, GATE_REJECTED}, .native = true, .applies = true},
     {"first", STRATEGY_ROLLING, false, {GATE_PASSED, GATE_PASSED}, .manual_promotion = false},
     {"first, broken", STRATEGY_BLUE_GREEN, false, {GATE_PASSED, GATE_PASSED},
         .quality = {QUALITY_GOOD, QUALITY_BROKEN}},
@@ -298,7 +366,9 @@ static struct scenario small_scenario(const struct small *row, int instances)
                 .to_count = instances,
                 .to_slot = row->strategy == STRATEGY_ROLLING ? SLOT_BLUE : SLOT_GREEN,
                 .strategy = row->strategy,
-                .gates_before = true,
+                .native_rolling = row->native,
+                .applies = row->applies,
+                .gates_before = !row->native,
                 .gates_after = true,
                 .manual_promotion = row->manual_promotion,
                 .scale_down_delay_ms = row->scale_down_delay_ms,
@@ -306,6 +376,9 @@ static struct scenario small_scenario(const struct small *row, int instances)
             },
         .promoted = true,
     };
+    if (row->strategy == STRATEGY_CANARY)
+        s.rollout.canary = (struct canary){
+            .count = 2, .steps = {{.percent = 20}, {.pause_ms = PAUSE_FOR_PROMOTION}}};
     memcpy(s.gates, row->gates, sizeof s.gates);
     memcpy(s.quality, row->quality, sizeof s.quality);
     return s;
@@ -422,6 +495,33 @@ static void decide_capacity_first(
     ret->step = (struct step){.kind = STEP_RETIRE, .set = SET_NEW};
 }
 
+// Takes objects for settled once they are applied.
+static void decide_without_settling(
+    const struct snapshot *seen, const struct gate_status *gates, int64_t now, struct decision *ret)
+{
+    struct snapshot rosy = *seen;
+    rosy.settled = true;
+    decide(&rosy, gates, now, ret);
+}
+
+// Takes the traffic for routed once that is written.
+static void decide_without_routing(
+    const struct snapshot *seen, const struct gate_status *gates, int64_t now, struct decision *ret)
+{
+    struct snapshot rosy = *seen;
+    rosy.routed = true;
+    decide(&rosy, gates, now, ret);
+}
+
+// Leaves a pause for the promotion of another.
+static void decide_promoted_once(
+    const struct snapshot *seen, const struct gate_status *gates, int64_t now, struct decision *ret)
+{
+    struct snapshot later = *seen;
+    later.promote_requested = seen->position.step > 5;
+    decide(&later, gates, now, ret);
+}
+
 // Obeys an abort after COMMIT too.
 static void decide_without_return(
     const struct snapshot *seen, const struct gate_status *gates, int64_t now, struct decision *ret)
@@ -443,6 +543,9 @@ static const struct {
     {"blind to lag", {.decide = decide_blind_to_lag}},
     {"acts are not written again", {.decide = decide_trustingly}},
     {"capacity before traffic on the way back", {.decide = decide_capacity_first}},
+    {"objects are not awaited", {.decide = decide_without_settling}},
+    {"traffic is not awaited", {.decide = decide_without_routing}},
+    {"a promotion passes a later pause", {.decide = decide_promoted_once}},
     {"going back after commit", {.decide = decide_without_return}},
     {"a target without fencing", {.unfenced = true}},
     {"a target that takes writes whatever has become of the position", {.unconditional = true}},

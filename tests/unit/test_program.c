@@ -84,11 +84,13 @@ static const struct {
             .to_count = 4,
             .native_rolling = true,
             .applies = true},
-        "apply the objects of new; scale new to 4; await new: 4 ready; commit: new is live; "
+        "apply the objects of new; await new: its objects; scale new to 4; await new: 4 ready; "
+        "commit: new is live; "
         "retire old"},
     {"objects come before instances",
         {.strategy = STRATEGY_ROLLBACK, .from = 1, .from_count = 1, .to_count = 1, .applies = true},
-        "apply the objects of new; scale new to 1; await new: 1 ready; traffic 100 % to new; "
+        "apply the objects of new; await new: its objects; scale new to 1; await new: 1 ready; "
+        "traffic 100 % to new; "
         "commit: new is live; retire old"},
     {"the first deployment", {.strategy = STRATEGY_ROLLING, .to_count = 2, .gates_before = true},
         "scale new to 2; await new: 2 ready; gates before_switch; await new: 2 ready; "
@@ -195,9 +197,11 @@ static const struct {
             .from_count = 3,
             .to_count = 2,
             .applies = true},
-        "traffic 0 % to new, if it can take it; apply the objects of old; scale old to 3; "
+        "traffic 0 % to new, if it can take it; apply the objects of old; await old: its objects; "
+        "scale old to 3; "
         "await old: 3 ready; traffic 0 % to new; retire new",
-        "traffic 0 % to new, if it can take it; apply the objects of old; retire new",
+        "traffic 0 % to new, if it can take it; apply the objects of old; scale old to 3; "
+        "retire new",
         "traffic 100 % to new; apply the objects of new; commit: new is live; scale new to 2; "
         "retire old"},
     {"with objects, the first deployment",
@@ -210,7 +214,8 @@ static const struct {
             .to_count = 3,
             .native_rolling = true,
             .applies = true},
-        "apply the objects of old; scale old to 3; await old: 3 ready; retire new",
+        "apply the objects of old; await old: its objects; scale old to 3; await old: 3 ready; "
+        "retire new",
         "apply the objects of old; scale old to 3; retire new",
         "apply the objects of new; commit: new is live; scale new to 3; retire old"},
 };

@@ -393,6 +393,8 @@ static void the_platforms_own_rolling_has_no_gate_before_the_switch(void **state
     gate_list_done(&next.gates.before_switch);
     check_ok(spec_rollout(&next, &live, false, &caps, &r, &err));
     assert_true(r.native_rolling);
+    check_ok(spec_rollout(&next, NULL, false, &caps, &r, &err)); // nothing is there to be replaced
+    assert_false(r.native_rolling);
     // Back within the slot, or to the other one.
     check_ok(spec_rollout(&next, &live, true, &caps, &r, &err));
     assert_true(r.native_rolling);
