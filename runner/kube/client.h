@@ -1,16 +1,16 @@
 // The Kubernetes API, on davit's loop: requests with the patience that the API asks for.
 //
-// Retried: 429 and 5xx that carry Retry-After, at most KUBE_RETRIES times; a connection that
-// failed, only for GET. 401 asks the credentials once more, once. Nothing else is sent twice: after
-// an error of a write that is ERR_NETWORK or ERR_TIMEOUT the write may have happened, and the
-// caller looks.
+// Retried: 429 and 503 (for GET every 5xx) that carry Retry-After, at most KUBE_RETRIES times; a
+// connection that failed, only for GET, for a second or two. 401 asks the credentials once more,
+// once. Nothing else is sent twice: after an error of a write that is ERR_NETWORK, ERR_TIMEOUT or a
+// 5xx the write may have happened, and the caller looks.
 //
-// Errors: ERR_NETWORK and ERR_TIMEOUT (retryable), ERR_NOT_FOUND (404), ERR_CONFLICT (409, and 422
-// of a JSON Patch whose `test` failed; http_status tells them apart), ERR_DENIED (401, 403: the
-// message names verb, resource and namespace as the server said it), ERR_REMOTE (every other
-// status; retryable for 429 and 5xx), ERR_PROTOCOL. A Status object of status "Failure" counts by
-// its `code` whatever the HTTP status was. Messages begin with what was asked: "PATCH
-// deployments/web: …".
+// Errors: ERR_NETWORK and ERR_TIMEOUT (retryable for GET, and where nothing was sent),
+// ERR_NOT_FOUND (404), ERR_CONFLICT (409, and 422 of a JSON Patch whose `test` failed; http_status
+// tells them apart), ERR_DENIED (401, 403: the message names verb, resource and namespace as the
+// server said it), ERR_REMOTE (every other status; retryable for 429 and 5xx), ERR_PROTOCOL. A
+// Status object of status "Failure" counts by its `code` whatever the HTTP status was. Messages
+// begin with what was asked: "PATCH deployments/web: …".
 #pragma once
 
 #include "codec/value.h"
@@ -54,22 +54,26 @@ int64_t kube_start(struct kube_client *c, const struct kube_request *request, ku
     void *arg, struct error *err);
 void kube_cancel(struct kube_client *c, int64_t id); // done is not called; accepts -1
 // Runs the loop until the request is over: everything else on the loop (a Lease's renewal, watches)
-// goes on meanwhile. Not to be called from within a callback of the loop. *ret (may be NULL) is the
-// caller's.
+// goes on meanwhile, and a loop_stop() of others does not end it (who wants to wake somebody by
+// that keeps a flag). Not to be called from within a callback of the loop. *ret (may be NULL) is
+// the caller's.
 int kube_do(struct kube_client *c, const struct kube_request *request, struct value **ret,
     struct error *err);
 // As text, with no reading of it: logs. At most `out`'s maximum; what is over is cut at the front.
 int kube_do_text(struct kube_client *c, const char *path, struct str *out, struct error *err);
 // What an own HTTP request to the API server needs (a pod's proxy): fills url, headers and TLS of
-// *ret, which live until kube_raw_done().
+// *ret (all-zero before), which live until kube_raw_done(); *ret must not be moved. Before the
+// first credential of a dynamic cluster is there the loop runs as in kube_do().
 struct kube_raw {
     struct http_request request;
+    struct http_peer peer;
     char *url;
     struct strv headers;
 };
 int kube_raw_request(
     struct kube_client *c, const char *path, struct kube_raw *ret, struct error *err);
-void kube_raw_done(struct kube_raw *r);
+void kube_raw_done(struct kube_raw *r); // accepts an all-zero struct
+DEFINE_AUTO(kube_raw, struct kube_raw, kube_raw_done)
 
 // --- kinds ---
 
@@ -92,7 +96,7 @@ char *kube_path(const struct kube_kind *kind, const char *ns, const char *name);
 int kube_get(struct kube_client *c, const struct kube_kind *kind, const char *ns, const char *name,
     struct value **ret, struct error *err);
 // All pages; `selector` (labels) may be NULL. *ret_items is a list of objects, each with apiVersion
-// and kind. A `continue` that is too old (410) starts once more from the front.
+// and kind. A `continue` that is too old (410) asks for all of it in one piece.
 int kube_list(struct kube_client *c, const struct kube_kind *kind, const char *ns,
     const char *selector, struct value **ret_items, struct error *err);
 int kube_create(struct kube_client *c, const struct kube_kind *kind, const char *ns,
@@ -102,7 +106,8 @@ struct kube_apply {
     bool dry_run; // the server does all but keep it
 };
 // Server-side apply by KUBE_FIELD_MANAGER. The object's metadata.resourceVersion, when it has one,
-// is a precondition.
+// is a precondition, but for an object that is not there (any more): that one is made. With
+// metadata.uid as well it is not.
 int kube_apply(struct kube_client *c, const struct kube_kind *kind, const char *ns,
     const struct value *object, const struct kube_apply *how, struct value **ret,
     struct error *err);

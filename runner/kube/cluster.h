@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "codec/value.h"
+#include "net/http.h"
 
 struct kube_cluster {
     char *context;             // its name; "in-cluster" for a pod's own
@@ -28,7 +29,7 @@ struct kube_cluster {
 void kube_cluster_done(struct kube_cluster *c); // accepts an all-zero struct; keys are wiped
 DEFINE_AUTO(kube_cluster, struct kube_cluster, kube_cluster_done)
 
-// Between processes. ERR_PROTOCOL, naming the key.
+// Between processes. ERR_PROTOCOL, naming the key; *ret stays untouched on failure.
 struct value *kube_cluster_to_value(const struct kube_cluster *c);
 int kube_cluster_from_value(const struct value *v, struct kube_cluster *ret, struct error *err);
 
@@ -36,10 +37,20 @@ int kube_cluster_from_value(const struct value *v, struct kube_cluster *ret, str
 struct kube_credential {
     char *token;
     char *cert, *key;        // PEM; both or neither
-    int64_t expires_unix_ms; // 0: not said. A client asks again before that
+    int64_t expires_unix_ms; // 0: not said. A client asks again in its last KUBE_EXPIRY_LEEWAY_MS
 };
-void kube_credential_done(struct kube_credential *c);
+#define KUBE_EXPIRY_LEEWAY_MS 10000
+void kube_credential_done(struct kube_credential *c); // accepts an all-zero struct; wipes secrets
 DEFINE_AUTO(kube_credential, struct kube_credential, kube_credential_done)
+// Between processes. ERR_PROTOCOL when there is neither a token nor a certificate with its key.
+struct value *kube_credential_to_value(const struct kube_credential *c);
+int kube_credential_from_value(
+    const struct value *v, struct kube_credential *ret, struct error *err);
+
+// Whom a request to that cluster talks to (net/http.h), with `credential` (NULL: none) in the place
+// of what the cluster itself says. Lent from both.
+struct http_peer kube_cluster_peer(
+    const struct kube_cluster *c, const struct kube_credential *credential);
 
 // Exactly one call, from the loop, never from within fetch(). The credential is lent.
 typedef void kube_credential_fn(

@@ -20,6 +20,23 @@ struct http_response;
 // Called only for a response whose status is 2xx; other bodies are kept as usual, for the message.
 typedef int http_sink_fn(void *arg, const void *bytes, size_t length, struct error *err);
 
+// Whom a request talks to and as whom, where that is not the system's business but somebody's
+// settings: an API server with an authority of its own. All texts are copied when a request starts.
+//
+// Requests with equal peers to one server share its connections, one alone where it speaks HTTP/2;
+// requests with different ones never do. They follow no redirect; the answer may come compressed,
+// and is handed on plain; a connection whose other end has vanished is given up after half a
+// minute, however long a request may take. What is not a GET or HEAD is sent once at most: without
+// a peer, a request that a kept connection did not answer before it was closed is sent again.
+struct http_peer {
+    const char *ca;         // PEM: trusted instead of all others; NULL: those that the client knows
+    const char *cert, *key; // PEM, shown to the server; both or neither
+    const char *server_name; // that its certificate must have (and TLS asks for); NULL: the URL's
+    bool insecure;           // any certificate will do
+    const char *proxy;       // http://, https:// or socks5:// (which resolves names); NULL: the
+                             // environment's
+};
+
 struct http_request {
     const char *method;         // "GET" when NULL
     const char *url;            // http or https
@@ -38,8 +55,12 @@ struct http_request {
     size_t body_max;    // of a kept response body; 0: 1 MiB
     http_sink_fn *sink;
     void *sink_arg;
-    const char *ca_file;     // NULL: the system's
-    const char *unix_socket; // connect there instead; NULL: by the URL
+    // Told once (with sink_arg), as the sink is, when the head of a 2xx answer is here, which may
+    // be long before the first byte of its body; NULL: nobody wants to know.
+    void (*on_head)(void *arg);
+    const char *ca_file;          // NULL: the system's
+    const char *unix_socket;      // connect there instead; NULL: by the URL
+    const struct http_peer *peer; // lent until start() returns; NULL: by the system's settings
     // A connection of its own, closed after the answer whatever the server thinks of that.
     bool once;
     // Refuse (ERR_DENIED), before anything is sent, a peer whose address the world cannot reach:
@@ -61,8 +82,9 @@ void http_response_done(struct http_response *r);
 const char *http_response_header(const struct http_response *r, const char *name);
 
 // Exactly one call, from the loop, never from within start(). err is NULL when there is a response
-// (of any status); a response that is kept must be moved out. No answer is ERR_NETWORK (retryable
-// where nothing was sent) or ERR_TIMEOUT.
+// (of any status); a response that is kept must be moved out. No answer is ERR_NETWORK or
+// ERR_TIMEOUT (retryable where nothing was sent), or ERR_CONFIG (a certificate or key cannot be
+// read).
 typedef void http_done_fn(void *arg, struct http_response *response, const struct error *err);
 
 struct http_ops {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "net/address.h"
+#include "net/http_peer.h"
 #include "os/clock.h"
 
 #define CONNECT_TIMEOUT_MS 10000
@@ -29,6 +30,13 @@ void http_transfer_fail(struct http_transfer *t, enum error_kind kind, const cha
     t->failed = true;
 }
 
+static int status_of(const struct http_transfer *t)
+{
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return (int)status;
+}
+
 static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 {
     struct http_transfer *t = arg;
@@ -45,6 +53,8 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
     }
     while (end && isspace((unsigned char)bytes[end - 1]))
         end--;
+    if (!end && t->request.on_head && status_of(t) / 100 == 2)
+        t->request.on_head(t->request.sink_arg);
     const char *colon = memchr(bytes, ':', end);
     if (!colon)
         return length;
@@ -53,13 +63,6 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
         *c = (char)tolower((unsigned char)*c);
     strv_push_take(&t->response.headers, line);
     return length;
-}
-
-static int status_of(const struct http_transfer *t)
-{
-    long status = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    return (int)status;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
@@ -112,11 +115,23 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
-// The connection stands and nothing was sent yet.
+static bool may_be_sent_again(const struct http_transfer *t)
+{
+    return strcmp(t->method, "GET") == 0 || strcmp(t->method, "HEAD") == 0;
+}
+
+// The connection stands and nothing was sent yet; or libcurl, on a new one, is about to send again
+// what a kept connection did not answer.
 static int on_connected(void *arg, char *peer, char *local, int peer_port, int local_port)
 {
     (void)local, (void)peer_port, (void)local_port;
     struct http_transfer *t = arg;
+    if (t->peered && t->began && !may_be_sent_again(t)) {
+        http_transfer_fail(
+            t, ERR_NETWORK, "the connection was closed before an answer: it may have been done");
+        return CURL_PREREQFUNC_ABORT;
+    }
+    t->began = true;
     mem_replace(&t->response.peer, peer);
     if (!t->request.public_only || !address_is_private(peer))
         return CURL_PREREQFUNC_OK;
@@ -143,8 +158,12 @@ static void set_hop(struct http_transfer *t)
             t->headers = curl_slist_append(t->headers, *header);
     if (t->request.once)
         t->headers = curl_slist_append(t->headers, "Connection: close");
+    if (t->url_renamed) {
+        AUTO_FREE char *host = http_peer_host_header(t->url);
+        t->headers = curl_slist_append(t->headers, host);
+    }
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
-    curl_easy_setopt(easy, CURLOPT_URL, t->url);
+    curl_easy_setopt(easy, CURLOPT_URL, t->url_renamed ? t->url_renamed : t->url);
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, t->strayed ? NULL : t->unix_socket);
     curl_easy_setopt(easy, CURLOPT_NOBODY, 0L);
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
@@ -225,6 +244,10 @@ struct http_transfer *http_transfer_new(
         return NULL;
     }
     set_options(t, request->ca_file ? request->ca_file : ca_file);
+    if (request->peer && http_peer_apply(t, request->peer, err) < 0) {
+        http_transfer_free(t);
+        return NULL;
+    }
     set_hop(t);
     return t;
 }
@@ -236,11 +259,13 @@ void http_transfer_free(struct http_transfer *t)
     loop_timer_stop(&t->timer);
     curl_easy_cleanup(t->easy);
     curl_slist_free_all(t->headers);
+    curl_slist_free_all(t->connect_to);
     strv_done(&t->own_headers);
     http_response_done(&t->response);
     url_done(&t->first);
     free(t->method);
     free(t->url);
+    free(t->url_renamed);
     free(t->unix_socket);
     free(t);
 }
@@ -255,6 +280,9 @@ static enum error_kind kind_of(CURLcode code)
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
         return ERR_PROTOCOL;
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+        return ERR_CONFIG;
     default:
         return ERR_NETWORK;
     }
@@ -262,10 +290,11 @@ static enum error_kind kind_of(CURLcode code)
 
 static bool never_sent(const struct http_transfer *t, CURLcode code)
 {
-    long bytes = 0;
+    enum error_kind kind = kind_of(code);
+    long bytes = 0; // of what took libcurl several writes (HTTP/2), not all are counted
     curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &bytes);
-    return bytes == 0 && code != CURLE_PEER_FAILED_VERIFICATION &&
-           code != CURLE_SSL_CACERT_BADFILE && kind_of(code) != ERR_PROTOCOL;
+    return (t->peered ? !t->began : bytes == 0) && code != CURLE_PEER_FAILED_VERIFICATION &&
+           kind != ERR_PROTOCOL && kind != ERR_CONFIG;
 }
 
 static enum http_next fail(struct http_transfer *t, CURLcode code)
@@ -275,6 +304,8 @@ static enum http_next fail(struct http_transfer *t, CURLcode code)
         error_set(&t->failure, kind_of(code), "%s", why);
         t->failure.retryable = never_sent(t, code);
         t->failed = true;
+    } else if (t->peered && t->failure.kind == ERR_TIMEOUT) {
+        t->failure.retryable = !t->began;
     }
     AUTO_FREE char *shown = url_shown(t->url);
     error_wrap(&t->failure, "%s %s", t->method, shown);
@@ -324,7 +355,7 @@ enum http_next http_transfer_finish(struct http_transfer *t, CURLcode code)
         return fail(t, code);
     int status = status_of(t);
     const char *location = http_response_header(&t->response, "location");
-    if (t->request.redirects && is_redirect(status) && location)
+    if (t->request.redirects && !t->peered && is_redirect(status) && location)
         return redirect(t, status, location);
     t->response.status = status;
     t->response.elapsed_ms = clock_monotonic_ms() - t->started_ms;

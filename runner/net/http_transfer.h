@@ -20,6 +20,10 @@ struct http_transfer {
     struct http_request request;
     struct strv own_headers;
     char *method, *url, *unix_socket;
+    bool peered; // the request has a peer, and these are of it:
+    char *url_renamed;
+    struct curl_slist *connect_to;
+    bool began;       // the connection stands, and what follows may have been sent
     struct url first; // the origin that the headers are meant for
     bool strayed;     // a redirect has led away from it: they are not sent any more
     unsigned hops;
