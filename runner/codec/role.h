@@ -15,6 +15,12 @@
 //     image   credentials {registry}    {username, password}, or {} where there are none
 //     deploy  connect_agent {app}       a connected socket of the app's agent
 //     deploy  journal {event, …}        on disk before it answers
+//     deploy  cluster {}                the kube_cluster (kube/cluster.h) of the context that the
+//                                       worker was told, as a map; the kubeconfig is read each time
+//     deploy  cluster_credential {refused?: the last one was}
+//                                       at once, a descriptor: one JSON document comes on it when
+//                                       it is there, and then the end of the file: {token?, cert?,
+//                                       key?, expires_unix_ms?} or {error}
 #pragma once
 
 #include "codec/rpc.h"

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/cluster.h"
 #include "engine/credentials.h"
 #include "engine/role_private.h"
 #include "os/fd.h"
@@ -106,6 +107,44 @@ static void connect_agent(struct rpc *rpc, int64_t id, struct value *params, str
         rpc_reply(rpc, id, NULL, &agent, 1);
 }
 
+// --- the cluster ---
+
+static int cluster_denied(struct error *err)
+{
+    return error_set(err, ERR_DENIED, "no cluster may be asked for here");
+}
+
+static void give_cluster(struct rpc *rpc, int64_t id, struct value *params, struct ipc_fds *fds)
+{
+    (void)params, (void)fds;
+    struct role *role = role_of(rpc);
+    struct error err = {0};
+    struct value *answer = NULL;
+    if (role->cluster)
+        answer = cluster_link_read(role->cluster, &err);
+    else
+        cluster_denied(&err);
+    if (answer)
+        rpc_reply(rpc, id, answer, NULL, 0);
+    else
+        rpc_fail(rpc, id, &err);
+}
+
+static void give_cluster_credential(
+    struct rpc *rpc, int64_t id, struct value *params, struct ipc_fds *fds)
+{
+    (void)fds;
+    struct role *role = role_of(rpc);
+    struct error err = {0};
+    AUTO_FD int credential = role->cluster ? cluster_link_credential(role->cluster,
+                                                 value_get_bool(params, "refused", false), &err)
+                                           : cluster_denied(&err);
+    if (credential >= 0)
+        rpc_reply(rpc, id, NULL, &credential, 1);
+    else
+        rpc_fail(rpc, id, &err);
+}
+
 // --- the image store's directories, named by the role ---
 
 // "layers/NAME" or "work/NAME/…": two plain components, so that no name leads out of the store.
@@ -155,8 +194,9 @@ static void end_step(struct run_step *step)
     free(step);
 }
 
-void broker_end_steps(struct role *role)
+void broker_end(struct role *role)
 {
+    cluster_link_free(take_ptr(role->cluster));
     while (role->steps.length)
         end_step(role->steps.items[0]);
     vec_free(&role->steps);
@@ -329,5 +369,7 @@ const struct rpc_method broker_methods[] = {
     {"credentials", MAY(PROGRAM_IMAGE), give_credentials},
     {"connect_agent", MAY(PROGRAM_DEPLOY), connect_agent},
     {"journal", MAY(PROGRAM_DEPLOY), write_journal},
+    {"cluster", MAY(PROGRAM_DEPLOY), give_cluster},
+    {"cluster_credential", MAY(PROGRAM_DEPLOY), give_cluster_credential},
     {0},
 };

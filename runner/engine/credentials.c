@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/base64.h"
 #include "codec/value.h"
 #include "os/file.h"
 
@@ -17,30 +18,13 @@ static char *config_path(void)
     return home && *home ? path_join(home, ".docker/config.json") : NULL;
 }
 
-static int digit_of(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
 // "user:password" out of base64; false when it is not that.
 static bool decode(const char *auth, struct credentials *ret)
 {
     AUTO(str) struct str plain;
     str_init(&plain, CONFIG_MAX);
-    unsigned bits = 0, held = 0;
-    for (; *auth && *auth != '='; auth++) {
-        int digit = digit_of(*auth);
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (unsigned)digit;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            str_putc(&plain, (char)(bits >> held & 0xff));
-        }
-    }
+    if (!base64_decode(auth, &plain))
+        return false;
     char *colon = strchr(plain.data, ':');
     if (!colon)
         return false;

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "engine/cluster.h"
 #include "engine/role_private.h"
 #include "os/fd.h"
 
@@ -53,9 +54,16 @@ static void on_closed(struct rpc *rpc, const struct error *why)
         role->failed = true;
     }
     rpc_free(take_ptr(role->rpc));
-    broker_end_steps(role);
+    broker_end(role);
     if (why)
         child_cancel(role->child); // it broke the protocol
+}
+
+static void pass_variables(struct strv *environment, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (getenv(names[i]))
+            strv_pushf(environment, "%s=%s", names[i], getenv(names[i]));
 }
 
 static int launch(struct role *role, int socket, struct error *err)
@@ -68,9 +76,10 @@ static int launch(struct role *role, int socket, struct error *err)
     strv_push(&argv, program_name(spec->program));
     strv_push(&environment, "PATH=/usr/bin:/bin");
     static const char *const passed[] = {"DAVIT_FAILPOINT", "SSL_CERT_FILE", "ASAN_OPTIONS"};
-    for (size_t i = 0; i < ARRAY_LEN(passed); i++)
-        if (getenv(passed[i]))
-            strv_pushf(&environment, "%s=%s", passed[i], getenv(passed[i]));
+    static const char *const proxies[] = {"https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"};
+    pass_variables(&environment, passed, ARRAY_LEN(passed));
+    if (spec->cluster) // a kubeconfig without a proxy-url leaves it to them
+        pass_variables(&environment, proxies, ARRAY_LEN(proxies));
     struct sandbox_spec sandbox = {
         .name = role->name,
         .network = spec->network,
@@ -108,6 +117,9 @@ struct role *role_start(struct launcher *launcher, const struct role_spec *spec,
         role->cgroup = mem_printf("%s/%s", spec->cgroup, program_name(spec->program));
     role->job = spec->job;
     role->job_fd = -1;
+    if (spec->cluster)
+        role->cluster =
+            cluster_link_new(launcher->loop, spec->context, spec->kube_namespace, spec->mask);
     if (ipc_pair(pair, err) < 0 || launch(role, pair[1], err) < 0)
         goto fail;
     role->rpc = rpc_serve(
@@ -198,7 +210,7 @@ void role_free(struct role *role)
 {
     if (!role)
         return;
-    broker_end_steps(role);
+    broker_end(role);
     child_free(role->child);
     rpc_free(role->rpc);
     value_free(role->job);

@@ -34,6 +34,10 @@ struct role_spec {
     struct mask *mask;     // credentials that it is given are added; may be NULL
     const char *app;       // the one whose agent connect_agent gives; NULL: none
     bool new_app;          // connect_agent may make an app that is not on this host yet
+    // deploy only: it may reach the cluster of that context of the kubeconfig (NULL: the current
+    // one), in that namespace (NULL: the context's)
+    bool cluster;
+    const char *context, *kube_namespace;
     // role_do(): SIGINT, SIGTERM and SIGHUP cancel it instead of ending us; a second one kills it
     bool heeds;
     role_journal_fn *journal; // deploy only

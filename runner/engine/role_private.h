@@ -4,6 +4,7 @@
 #include "codec/rpc.h"
 #include "engine/role.h"
 
+struct cluster_link;
 struct run_step;
 
 struct role {
@@ -18,10 +19,11 @@ struct role {
     bool failed; // `error` is its own word
     struct error error;
     VEC(struct run_step *) steps; // RUN steps under way
+    struct cluster_link *cluster; // NULL: it may ask for none
 };
 
 // The bits of rpc_method.allow: which program may ask.
 #define MAY(program) (1u << (program))
 extern const struct rpc_method broker_methods[];
 
-void broker_end_steps(struct role *role); // kills and frees what is left
+void broker_end(struct role *role); // kills and frees what runs for it

@@ -140,3 +140,11 @@ struct http_peer kube_cluster_peer(
         .proxy = c->proxy,
     };
 }
+
+bool kube_token_ok(const char *token)
+{
+    const char *c = token;
+    while (*c > ' ' && *c < 0x7f)
+        c++;
+    return c > token && !*c;
+}

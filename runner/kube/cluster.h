@@ -47,6 +47,9 @@ struct value *kube_credential_to_value(const struct kube_credential *c);
 int kube_credential_from_value(
     const struct value *v, struct kube_credential *ret, struct error *err);
 
+// Whether that can be a bearer token: not empty, and nothing in it but what a header may hold.
+bool kube_token_ok(const char *token);
+
 // Whom a request to that cluster talks to (net/http.h), with `credential` (NULL: none) in the place
 // of what the cluster itself says. Lent from both.
 struct http_peer kube_cluster_peer(
