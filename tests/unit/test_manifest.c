@@ -124,12 +124,18 @@ static void files_become_what_a_release_applies(void **state)
     strv_each (name, &names) {
         AUTO(str) struct str text;
         AUTO(str) struct str said;
+        AUTO(str) struct str stale;
         AUTO(value) struct value *objects = value_list();
         AUTO_FREE char *file = mem_printf("%s.yaml", *name);
         str_init(&text, STR_TEXT_MAX);
         str_init(&said, STR_TEXT_MAX);
+        str_init(&stale, STR_TEXT_MAX);
         assert_true(golden_read(DIR, *name, ".yaml", &text));
         int result = read_objects(file, text.data, text.length, objects, &said);
+        bool has_diag = golden_read(DIR, *name, ".diag", &stale);
+        bool has_json = golden_read(DIR, *name, ".json", &stale);
+        assert_true(said.length || !has_diag);
+        assert_true(result == 0 || !has_json);
         if (said.length)
             golden_check(DIR, *name, ".diag", said.data);
         if (result == 0)
@@ -426,7 +432,64 @@ static void hostile_files_meet_bounds(void **state)
     check_hostile(repeated("", "- ", 500000, ""), "nested more than");
 }
 
-TEST_MAIN(cmocka_unit_test(files_become_what_a_release_applies),
+// Puts `by` in the place of the nth value below v, counted as they are met. False: there are fewer.
+static bool replace_nth(struct value *v, size_t *n, const struct value *by)
+{
+    struct value_cursor cursor = {.map = v};
+    const char *key;
+    struct value *item;
+    while (value_next(&cursor, &key, &item)) {
+        if ((*n)-- == 0) {
+            value_set(v, key, value_copy(by));
+            return true;
+        }
+        if (replace_nth(item, n, by))
+            return true;
+    }
+    for (size_t i = 0; value_type(v) == VALUE_LIST && i < value_length(v); i++)
+        if (replace_nth(value_at(v, i), n, by))
+            return true;
+    return false;
+}
+
+static void objects_of_any_shape_are_built_or_refused(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {"null", "5", "\"a\"", "[]", "{}", "[5]", "{\"a\":{}}"};
+    static const char *const files[] = {"references", "web"};
+    size_t built = 0, refused = 0;
+    for (size_t f = 0; f < ARRAY_LEN(files); f++) {
+        AUTO(str) struct str text;
+        str_init(&text, STR_TEXT_MAX);
+        assert_true(golden_read(DIR, files[f], ".yaml", &text));
+        AUTO(value) struct value *whole = objects_of(text.data);
+        for (size_t n = 0, more = 1; more; n++)
+            for (size_t o = 0; o < ARRAY_LEN(odd); o++) {
+                AUTO(value) struct value *by = value_parse(odd[o], strlen(odd[o]), NULL);
+                AUTO(value) struct value *objects = value_copy(whole);
+                AUTO(manifest) struct manifest m = {0};
+                size_t left = n;
+                more = replace_nth(objects, &left, by);
+                struct manifest_input in = {.objects = objects,
+                    .app = "shop",
+                    .namespace = "shop-staging",
+                    .image = "registry.local/web:1",
+                    .env = by};
+                struct error err = {0};
+                if (manifest_build(&in, &m, &err) < 0) {
+                    refused++;
+                    assert_int_equal(err.kind, ERR_CONFIG);
+                    continue;
+                }
+                built++;
+                free(print_built(&m));
+            }
+    }
+    assert_true(built > 1000 && refused > 100);
+}
+
+TEST_MAIN(cmocka_unit_test(objects_of_any_shape_are_built_or_refused),
+    cmocka_unit_test(files_become_what_a_release_applies),
     cmocka_unit_test(plain_scalars_are_what_kubectl_makes_of_them),
     cmocka_unit_test(what_json_has_no_word_for_is_refused),
     cmocka_unit_test(numbers_that_people_write_are_printed_as_they_wrote_them),
