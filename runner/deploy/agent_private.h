@@ -24,7 +24,6 @@
 
 #define AGENT_RELEASES_MAX                                                                         \
     50 // records that are kept; the live one and those with instances besides
-#define AGENT_REFUSED_MAX 100 // the oldest are forgotten; all fit into one answer
 
 struct agent;
 

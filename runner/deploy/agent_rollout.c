@@ -6,6 +6,7 @@
 
 #include "codec/digest.h"
 #include "deploy/agent_private.h"
+#include "deploy/refused.h"
 #include "deploy/wire.h"
 #include "os/clock.h"
 
@@ -171,76 +172,24 @@ void rollout_put(struct agent *a, const struct value *record)
 
 // --- refused commits ---
 
-static void unrefuse(struct agent *a, const char *commit)
+static void replace_refused(struct agent *a, struct value *list)
 {
-    struct value *kept = value_list();
-    for (size_t i = 0; i < value_length(a->refused); i++)
-        if (!text_equal(value_get_str(value_at(a->refused, i), "commit"), commit))
-            value_append(kept, value_share(value_at(a->refused, i)));
     value_free(a->refused);
-    a->refused = kept;
+    a->refused = list;
 }
 
 void rollout_refuse(struct agent *a, const char *commit, const char *reason, int64_t release)
 {
-    if (!commit || !*commit)
-        return; // a dirty checkout has none that could come again
-    unrefuse(a, commit);
-    struct value *entry = value_map(), *all = value_list();
-    value_set_str(entry, "commit", commit);
-    value_set_str(entry, "reason", reason);
-    value_set_int(entry, "release", release);
-    value_set_int(entry, "unix_ms", clock_unix_ms());
-    value_append(all, entry);
-    for (size_t i = 0; i < value_length(a->refused) && i < AGENT_REFUSED_MAX - 1; i++)
-        value_append(all, value_share(value_at(a->refused, i)));
-    value_free(a->refused);
-    a->refused = all;
+    replace_refused(a, refused_with(a->refused, commit, reason, release, clock_unix_ms()));
 }
 
 int rollout_allow(struct agent *a, const char *commit, struct error *err)
 {
-    const char *found = NULL;
-    for (size_t i = 0; *commit && i < value_length(a->refused); i++) {
-        const char *refused = value_get_str(value_at(a->refused, i), "commit");
-        if (!text_starts(refused, commit))
-            continue;
-        if (found)
-            return error_set(err, ERR_USAGE,
-                "%s is the beginning of several refused commits: %s, %s", commit, found, refused);
-        found = refused;
-    }
+    const char *found = refused_match(a->refused, a->app, commit, err);
     if (!found)
-        return error_set(
-            err, ERR_NOT_FOUND, "no commit of %s that begins with %s is refused", a->app, commit);
-    AUTO_FREE char *whole = mem_strdup(found);
-    unrefuse(a, whole);
+        return -1;
+    replace_refused(a, refused_without(a->refused, found));
     return 0;
-}
-
-static const char *commit_of(const struct agent *a, int64_t revision)
-{
-    return value_get_str(agent_release(a, revision), "commit");
-}
-
-// What git says and what runs must agree: a commit that failed, or was rolled back from, is not to
-// come again by itself. One that serves is not refused, however it came there.
-static void judge_commits(struct agent *a, enum outcome outcome, const char *reason)
-{
-    const struct rollout *r = &a->rollout;
-    AUTO_FREE char *to = mem_strdup_opt(commit_of(a, r->to));
-    AUTO_FREE char *from = mem_strdup_opt(commit_of(a, r->from));
-    AUTO_FREE char *live = mem_strdup_opt(commit_of(a, a->live));
-    if (outcome == OUTCOME_SUCCESS) {
-        if (to)
-            unrefuse(a, to);
-        if (r->strategy == STRATEGY_ROLLBACK && !text_equal(from, live)) {
-            AUTO_FREE char *why = mem_printf("rolled back from by %s", r->who);
-            rollout_refuse(a, from, why, r->from);
-        }
-    } else if (outcome != OUTCOME_CANCELLED && !text_equal(to, live)) {
-        rollout_refuse(a, to, reason, r->to);
-    }
 }
 
 int rollout_finish(struct agent *a, int64_t epoch, const char *run, enum outcome outcome,
@@ -255,7 +204,8 @@ int rollout_finish(struct agent *a, int64_t epoch, const char *run, enum outcome
             value_set_str(record, "reason", reason);
         value_set(record, "times", times_to_value(times));
     }
-    judge_commits(a, outcome, reason);
+    replace_refused(a, refused_judged(a->refused, &a->rollout, a->live, a->releases, outcome,
+                           reason, clock_unix_ms()));
     a->position = (struct position){0};
     a->last = outcome;
     clear_requests(a);

@@ -300,11 +300,13 @@ static void explain_late(const struct scene *s, struct str *out)
     }
 }
 
-// Why what the current step awaits of the set can never come; "" while it may.
+// Why what the current step does to the set, or awaits of it, can never come; "" while it may.
 static const char *doomed(const struct scene *s, enum set which)
 {
     if (s->step->set != which)
         return "";
+    if (s->seen->refused_act[0])
+        return s->seen->refused_act;
     if (s->step->kind == STEP_APPLY)
         return applied(s->seen, s->step) ? s->seen->apply_doomed : "";
     return s->step->kind == STEP_AWAIT ? s->seen->sets[which].doomed : "";
@@ -321,8 +323,8 @@ static bool broken_off(struct scene *s, struct decision *ret)
             str_printf(&reason, "aborted by %s", seen->abort_who);
         else if (seen->sets[SET_NEW].doomed[0])
             str_puts(&reason, seen->sets[SET_NEW].doomed);
-        else if (doomed(s, SET_NEW)[0])
-            str_puts(&reason, doomed(s, SET_NEW));
+        else if (doomed(s, s->step->set)[0])
+            str_puts(&reason, doomed(s, s->step->set));
         else if (s->step->kind == STEP_GATE && s->gates->state == GATE_REJECTED)
             str_printf(&reason, "%s: %s", gate_phase_name(s->step->phase), s->gates->reason);
         else

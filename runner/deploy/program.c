@@ -536,13 +536,14 @@ static int check_rollout(const struct rollout *r, struct error *err)
     if ((r->from > 0) != (r->from_count > 0))
         return error_set(err, ERR_PROTOCOL, "rollout: release %lld cannot have %d instances",
             (long long)r->from, r->from_count);
-    bool one_slot = r->strategy == STRATEGY_ROLLING;
+    bool rolling = r->strategy == STRATEGY_ROLLING;
+    bool one_slot = rolling || r->native_rolling;
+    if (r->native_rolling && !rolling && r->strategy != STRATEGY_ROLLBACK)
+        return error_set(
+            err, ERR_PROTOCOL, "rollout: %s is never native", strategy_names[r->strategy]);
     if (r->from && one_slot != (r->from_slot == r->to_slot))
         return error_set(err, ERR_PROTOCOL, "rollout: %s goes %s slot", strategy_names[r->strategy],
             one_slot ? "within one" : "to the other");
-    if (r->native_rolling && !one_slot)
-        return error_set(
-            err, ERR_PROTOCOL, "rollout: %s is never native", strategy_names[r->strategy]);
     if ((r->strategy == STRATEGY_CANARY) != (r->canary.count > 0))
         return error_set(err, ERR_PROTOCOL, "rollout: %s with %d steps of a canary",
             strategy_names[r->strategy], r->canary.count);

@@ -9,8 +9,8 @@
 #include "os/clock.h"
 #include "os/fd.h"
 
-#define DOCUMENT_MAX  ((size_t)16 << 20)
-#define DYING_LOOK_MS 50
+#define DOCUMENT_MAX ((size_t)16 << 20)
+#define DYING_LOOKS  40
 
 static const char *text_of(const struct session *s, const char *key)
 {
@@ -146,7 +146,7 @@ static int claim_from_the_dead(struct session *s, const char *run, struct error 
         int64_t now = t->ops->now(t);
         if (err->kind != ERR_CONFLICT || now >= end)
             return -1;
-        if (t->ops->wait(t, now + DYING_LOOK_MS, err) < 0)
+        if (t->ops->wait(t, now + t->ops->caps.takeover_ms / DYING_LOOKS, err) < 0)
             return -1;
     }
     return 0;

@@ -96,7 +96,7 @@ static int make_release(const struct session *s, const struct journey *j, const 
     };
     if (release_from_value(j->target, &earlier, err) < 0)
         return -1;
-    return spec_again(&earlier, &origin, live, ret, err);
+    return spec_again(&earlier, &origin, live, &s->target->ops->caps, ret, err);
 }
 
 // --- without doing it ---

@@ -90,7 +90,8 @@ int spec_release(const struct value *section, const struct spec_origin *origin,
 }
 
 int spec_again(const struct release *earlier, const struct spec_origin *origin,
-    const struct release *live, struct release *ret, struct error *err)
+    const struct release *live, const struct target_caps *caps, struct release *ret,
+    struct error *err)
 {
     AUTO(value) struct value *record = release_to_value(earlier);
     if (release_from_value(record, ret, err) < 0)
@@ -100,8 +101,11 @@ int spec_again(const struct release *earlier, const struct spec_origin *origin,
     ret->outcome = OUTCOME_PENDING;
     mem_replace(&ret->reason, NULL);
     ret->times = (struct rollout_times){0};
-    if (live)
-        ret->slot = slot_other(live->slot);
+    if (!live)
+        return 0;
+    bool in_place = caps->native_rolling && earlier->strategy.kind == STRATEGY_ROLLING &&
+                    live->strategy.kind == STRATEGY_ROLLING;
+    ret->slot = in_place ? live->slot : slot_other(live->slot);
     return 0;
 }
 
@@ -116,10 +120,11 @@ static int copy_text(char *to, size_t size, const char *text, const char *what, 
 int spec_rollout(const struct release *to, const struct release *live, bool rollback,
     const struct target_caps *caps, struct rollout *ret, struct error *err)
 {
-    bool rolling = !rollback && to->strategy.kind == STRATEGY_ROLLING;
-    bool native = rolling && caps->native_rolling;
+    bool rolling = to->strategy.kind == STRATEGY_ROLLING;
+    bool native =
+        caps->native_rolling && rolling && (!rollback || (live && live->slot == to->slot));
     bool gates_before = to->gates.before_switch.items.length > 0;
-    if (native && gates_before)
+    if (native && gates_before && !rollback)
         return error_set(err, ERR_UNSUPPORTED,
             "gates before_switch need a switch, and this target replaces instances by itself: use "
             "after_switch, or the strategy blue-green");

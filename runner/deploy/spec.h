@@ -26,9 +26,11 @@ void spec_image_reference(const char *reference, struct release_image *ret);
 int spec_release(const struct value *section, const struct spec_origin *origin,
     const struct release *live, struct release *ret, struct error *err);
 // An earlier release once more, image, settings and gates included, as a new one: what `davit
-// rollback` puts. Of `origin`, image, env, manifest and commit are not looked at.
+// rollback` puts. Of `origin`, image, env, manifest and commit are not looked at. Where the
+// target replaces instances by itself, a rolling release goes back within the live one's slot.
 int spec_again(const struct release *earlier, const struct spec_origin *origin,
-    const struct release *live, struct release *ret, struct error *err);
+    const struct release *live, const struct target_caps *caps, struct release *ret,
+    struct error *err);
 
 // How `to` (whose revision the target has given) replaces `live`, which may be NULL. `rollback`:
 // without its strategy, pauses and gates. ERR_UNSUPPORTED when the target cannot do what the

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "deploy/program.h"
+#include "net/http.h"
 
 struct target;
 
@@ -34,6 +35,7 @@ const char *instance_state_name(enum instance_state state);
 struct instance {
     enum instance_state state;
     int index;          // stable name within the set: 0, 1, …
+    char name[254];     // what the platform calls it; "" where the index says all
     char address[64];   // "127.0.0.1:20001", where gates reach it; "" while it has none
     int restarts;       // unexpected ends since it was created
     char last_end[160]; // how it ended last: "exit 2", "signal 9 (KILL)", "listens on 8080, not on
@@ -119,6 +121,9 @@ struct snapshot {
     int64_t applied;
     bool settled;
     char apply_doomed[256];
+    // Why the target will never do the act of the current step, which it was asked to (an object
+    // that is not valid, a right that is missing), in one line; "" while it may.
+    char refused_act[256];
     bool abort_requested;
     bool promote_requested; // at the very position where the rollout stands; see request()
     char abort_who[128];
@@ -159,6 +164,15 @@ struct target_end {
     const char *reason; // "" for a success
     struct rollout_times times;
 };
+
+// A GET of a path of an instance, as its target reaches it.
+struct target_probe {
+    struct http_request request; // what the target says of it; its texts live as long as this
+    char *url;
+    struct strv headers;
+};
+void target_probe_done(struct target_probe *p);
+DEFINE_AUTO(target_probe, struct target_probe, target_probe_done)
 
 struct target_ops {
     const char *name; // "local"
@@ -214,6 +228,9 @@ struct target_ops {
     // All that the instances of a release have logged so far (or since byte offsets kept by the
     // target), for log gates; of very much the last.
     int (*logs)(struct target *t, int64_t release, struct str *out, struct error *err);
+    // How to ask an instance over HTTP. *ret (all-zero before) is to be freed in any case.
+    int (*probe)(struct target *t, const struct instance *instance, const char *path,
+        struct target_probe *ret, struct error *err);
     // Takes the app away whole: instances (drained first), proxy, releases, secrets. Nothing else
     // may be asked afterwards.
     int (*down)(struct target *t, int64_t epoch, struct error *err);

@@ -50,6 +50,7 @@ static const struct field step_rows[] = {
 static const struct field instance_rows[] = {
     {"state", FIELD(struct instance, state, FIELD_ENUM), .names = instance_state_names},
     {"index", FIELD(struct instance, index, FIELD_COUNT), .max = INT32_MAX},
+    {"name", FIELD(struct instance, name, FIELD_TEXT), .optional = true},
     {"address", FIELD(struct instance, address, FIELD_TEXT)},
     {"restarts", FIELD(struct instance, restarts, FIELD_COUNT), .max = INT32_MAX},
     {"last_end", FIELD(struct instance, last_end, FIELD_TEXT)},

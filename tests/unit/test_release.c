@@ -393,6 +393,11 @@ static void the_platforms_own_rolling_has_no_gate_before_the_switch(void **state
     gate_list_done(&next.gates.before_switch);
     check_ok(spec_rollout(&next, &live, false, &caps, &r, &err));
     assert_true(r.native_rolling);
+    // Back within the slot, or to the other one.
+    check_ok(spec_rollout(&next, &live, true, &caps, &r, &err));
+    assert_true(r.native_rolling);
+    assert_int_equal(r.strategy, STRATEGY_ROLLBACK);
+    next.slot = slot_other(live.slot);
     check_ok(spec_rollout(&next, &live, true, &caps, &r, &err));
     assert_false(r.native_rolling);
 }
@@ -410,7 +415,8 @@ static void a_rollback_brings_back_all_of_an_earlier_release(void **state)
         .run = "rollback-1",
         .trace_id = "1b",
         .created_unix_ms = 8};
-    check_ok(spec_again(&earlier, &origin, &live, &again, &err));
+    static const struct target_caps local = {.weight = WEIGHT_EXACT};
+    check_ok(spec_again(&earlier, &origin, &live, &local, &again, &err));
     assert_int_equal(again.revision, 0);
     assert_int_equal(again.outcome, OUTCOME_PENDING);
     assert_null(again.reason);
