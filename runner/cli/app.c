@@ -49,6 +49,9 @@ int app_call(struct cli *cli, const char *op, const char *app, const struct plac
         .output = &output,
         .mask = &mask,
         .app = place.cluster ? NULL : app,
+        .cluster = place.cluster != NULL,
+        .context = value_get_str(place.cluster, "context"),
+        .kube_namespace = value_get_str(place.cluster, "namespace"),
         .heeds = drives,
     };
     signal(SIGPIPE, SIG_IGN); // what is under way does not depend on who reads of it

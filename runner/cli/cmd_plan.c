@@ -16,6 +16,20 @@ static const struct opt options[] = {
     OPT_END,
 };
 
+static void print(const struct cli *cli, const struct plan *plan, const struct launcher *launcher,
+    const struct kube_previews *previews)
+{
+    if (cli->out.json) {
+        AUTO(value) struct value *v = view_plan(plan, launcher, previews);
+        out_value(v);
+        return;
+    }
+    AUTO(str) struct str text;
+    str_init(&text, STR_TEXT_MAX);
+    view_plan_text(plan, launcher, previews, &text);
+    out_text(&text);
+}
+
 int plan_checkout(struct cli *cli, const char *file, const char *directory, const char *env_file,
     struct error *err)
 {
@@ -30,15 +44,7 @@ int plan_checkout(struct cli *cli, const char *file, const char *directory, cons
     view_diagnostics(&diags);
     if (!run)
         return -1;
-    if (cli->out.json) {
-        AUTO(value) struct value *v = view_plan(run_plan(run), &context.launcher);
-        out_value(v);
-    } else {
-        AUTO(str) struct str text;
-        str_init(&text, STR_TEXT_MAX);
-        view_plan_text(run_plan(run), &context.launcher, &text);
-        out_text(&text);
-    }
+    print(cli, run_plan(run), &context.launcher, files.previews);
     run_free(run);
     return EXIT_OK;
 }
@@ -54,13 +60,15 @@ const struct command cmd_plan = {
     .name = "plan",
     .arguments = "[FILE]",
     .summary = "dry run: what would run, and why",
-    .help = "Prints every stage with the reason why it runs or is skipped, its sandbox, its "
-            "environment\n"
-            "(secrets as ***) and, for a deploy, the steps with their instance counts. Opens no "
-            "network\n"
-            "connection, makes and changes nothing.\n\n"
-            "  davit plan\n"
-            "  davit plan -o json | jq '.stages[] | {name, why}'\n",
+    .help =
+        "Prints every stage with the reason why it runs or is skipped, its sandbox, its "
+        "environment\n"
+        "(secrets as ***) and, for a deploy, the steps with their instance counts; on "
+        "Kubernetes\n"
+        "what is applied, too, from the manifests here. Opens no network connection, makes and\n"
+        "changes nothing.\n\n"
+        "  davit plan\n"
+        "  davit plan -o json | jq '.stages[] | {name, why}'\n",
     .options = options,
     .options_size = sizeof(struct plan_command),
     .args_max = 1,

@@ -2,6 +2,8 @@
 
 #include "cli/cli.h"
 #include "cli/view.h"
+#include "engine/kube_preview.h"
+#include "os/file.h"
 
 static const struct opt options[] = {OPT_END};
 
@@ -27,12 +29,21 @@ static void list_diagnostics(struct value *list, const char *file, struct diag_l
         struct diag_position at = {0};
         if (d->source)
             at = diag_position(d->source, d->place.offset);
-        add_finding(list, file, at, diag_severity_name(d->severity), d->message);
+        add_finding(list, d->source ? d->source->path : file, at, diag_severity_name(d->severity),
+            d->message);
     }
 }
 
-// Whether the file is in order; its mistakes are printed, or added to the list where there is one.
-// A file that cannot be read is one, too.
+// Where the manifests that the file names are looked for: beside a .davit.yaml, else here.
+static char *workspace_of(const char *file)
+{
+    const char *base = path_base(file);
+    return base > file && text_equal(base, PIPELINE_FILE) ? mem_strndup(file, (size_t)(base - file))
+                                                          : mem_strdup(".");
+}
+
+// Whether the file is in order, with the manifests that it names; its mistakes are printed, or
+// added to the list where there is one. A file that cannot be read is one, too.
 static bool validate(const char *file, struct value *list)
 {
     struct diag_source source = {0};
@@ -46,11 +57,15 @@ static bool validate(const char *file, struct value *list)
         return false;
     }
     AUTO(pipeline) struct pipeline *pipeline = pipeline_parse(&source, &diags);
+    AUTO(kube_previews) struct kube_previews *previews = NULL;
+    AUTO_FREE char *workspace = workspace_of(file);
+    if (pipeline)
+        previews = kube_previews_new(pipeline, NULL, workspace, &diags);
     if (list)
         list_diagnostics(list, file, &diags);
     else
         view_diagnostics(&diags);
-    bool fine = pipeline != NULL;
+    bool fine = pipeline && !diags.errors;
     pipeline_free(take_ptr(pipeline));
     pipeline_source_done(&source);
     return fine;
@@ -77,12 +92,14 @@ const struct command cmd_validate = {
     .name = "validate",
     .arguments = "[FILE...]",
     .summary = "check pipeline files: every mistake at once",
-    .help =
-        "Reports every mistake as file:line:col with the line and a caret. Without FILE it checks\n"
-        ".davit.yaml. Exits 2 when there is a mistake.\n\n"
-        "  davit validate\n"
-        "  davit validate pipelines/*.yaml\n"
-        "  davit validate -o json | jq -r '.[] | \"\\(.file):\\(.line): \\(.message)\"'\n",
+    .help = "Reports every mistake as file:line:col with the line and a caret, those in the "
+            "Kubernetes\n"
+            "manifests that the file names, too. Without FILE it checks .davit.yaml. Exits 2 when "
+            "there\n"
+            "is a mistake.\n\n"
+            "  davit validate\n"
+            "  davit validate pipelines/*.yaml\n"
+            "  davit validate -o json | jq -r '.[] | \"\\(.file):\\(.line): \\(.message)\"'\n",
     .options = options,
     .args_max = 10000,
     .run = run,

@@ -14,5 +14,8 @@ void view_run_text(const struct cli *cli, const struct run_record *run,
     const struct stage_list *stages, struct str *out);
 
 struct launcher;
-struct value *view_plan(const struct plan *plan, const struct launcher *launcher);
-void view_plan_text(const struct plan *plan, const struct launcher *launcher, struct str *out);
+struct kube_previews; // engine/kube_preview.h
+struct value *view_plan(
+    const struct plan *plan, const struct launcher *launcher, const struct kube_previews *previews);
+void view_plan_text(const struct plan *plan, const struct launcher *launcher,
+    const struct kube_previews *previews, struct str *out);

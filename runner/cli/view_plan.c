@@ -6,6 +6,7 @@
 #include "engine/cache.h"
 #include "engine/confine.h"
 #include "engine/plan_deploy.h"
+#include "engine/plan_kube.h"
 #include "engine/workspace.h"
 #include "sandbox/plan.h"
 
@@ -133,8 +134,22 @@ static void add_list(struct str *out, const char *what, const struct strv *items
     str_putc(out, '\n');
 }
 
-static void stage_text(
-    const struct plan *plan, size_t index, const struct launcher *launcher, struct str *out)
+static bool on_cluster(const struct plan *plan, const struct stage *stage)
+{
+    return environment_is_kubernetes(stage_environment(plan->pipeline, stage));
+}
+
+static const char *helper_of(const struct plan *plan, const struct stage *stage)
+{
+    return on_cluster(plan, stage)
+               ? "davit-deploy: as a stage, with the host's network (the cluster's API) and "
+                 "without\n"
+                 "              the workspace"
+               : helpers[stage->kind];
+}
+
+static void stage_text(const struct plan *plan, size_t index, const struct launcher *launcher,
+    const struct kube_previews *previews, struct str *out)
 {
     const struct plan_stage *s = &plan->stages.items[index];
     const struct stage *stage = s->stage;
@@ -152,7 +167,7 @@ static void stage_text(
         preview_done(&p);
     }
     if (helpers[stage->kind])
-        str_printf(out, "     sandbox: %s\n", helpers[stage->kind]);
+        str_printf(out, "     sandbox: %s\n", helper_of(plan, stage));
     if (stage->kind != STAGE_DEPLOY)
         str_printf(out, "     network: %s\n", stage_network_name(stage->network));
     limits_text(stage, out);
@@ -168,7 +183,9 @@ static void stage_text(
                 ? s->push ? "yes" : "no: not by default for this event"
             : value_length(value_get(stage->build, "tags")) ? "no: the file says so"
                                                             : "no: it has no tags");
-    if (stage->kind == STAGE_DEPLOY)
+    if (on_cluster(plan, stage))
+        plan_kube_text(plan->pipeline, stage, previews, out);
+    else if (stage->kind == STAGE_DEPLOY)
         plan_deploy_text(stage, launcher->state, out);
 }
 
@@ -181,15 +198,16 @@ static void add_head(const struct plan *plan, struct str *out)
         run->commit ? run->commit : "", plan->context->dirty ? ", with uncommitted changes" : "");
 }
 
-void view_plan_text(const struct plan *plan, const struct launcher *launcher, struct str *out)
+void view_plan_text(const struct plan *plan, const struct launcher *launcher,
+    const struct kube_previews *previews, struct str *out)
 {
     add_head(plan, out);
     for (size_t i = 0; i < plan->stages.length; i++)
-        stage_text(plan, i, launcher, out);
+        stage_text(plan, i, launcher, previews, out);
 }
 
-static struct value *stage_value(
-    const struct plan *plan, size_t index, const struct launcher *launcher)
+static struct value *stage_value(const struct plan *plan, size_t index,
+    const struct launcher *launcher, const struct kube_previews *previews)
 {
     const struct plan_stage *s = &plan->stages.items[index];
     const struct stage *stage = s->stage;
@@ -234,17 +252,20 @@ static struct value *stage_value(
         value_set_str(v, "sandbox", sandbox.data);
         preview_done(&p);
     }
-    value_set_str(v, "sandbox", helpers[stage->kind]);
+    value_set_str(v, "sandbox", helper_of(plan, stage));
     if (stage->build) {
         value_set(v, "build", value_copy(stage->build));
         value_set_bool(v, "push", s->push && value_get_bool(stage->build, "push", false));
     }
-    if (stage->kind == STAGE_DEPLOY)
+    if (on_cluster(plan, stage))
+        value_set(v, "deploy", plan_kube_value(plan->pipeline, stage, previews));
+    else if (stage->kind == STAGE_DEPLOY)
         value_set(v, "deploy", plan_deploy_value(stage, launcher->state));
     return v;
 }
 
-struct value *view_plan(const struct plan *plan, const struct launcher *launcher)
+struct value *view_plan(
+    const struct plan *plan, const struct launcher *launcher, const struct kube_previews *previews)
 {
     const struct run_record *run = plan->context->run;
     struct value *v = value_map();
@@ -256,7 +277,7 @@ struct value *view_plan(const struct plan *plan, const struct launcher *launcher
     value_set_bool(v, "dirty", plan->context->dirty);
     struct value *stages = value_list();
     for (size_t i = 0; i < plan->stages.length; i++)
-        value_append(stages, stage_value(plan, i, launcher));
+        value_append(stages, stage_value(plan, i, launcher, previews));
     value_set(v, "stages", stages);
     return v;
 }

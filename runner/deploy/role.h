@@ -2,7 +2,8 @@
 // {"op", "app", "who", "cluster"?: {"context"?, "namespace"?}, "identity"?}. With `cluster` the app
 // lives on Kubernetes, where `identity` names this driver among all (whoever resumes the same run
 // is the same one); else on this host. It calls its worker for: log; connect_agent {app}, or
-// cluster; journal {event: "release", app, revision}, once a release is put.
+// cluster and cluster_credential (deploy/cluster_access.h); journal {event: "release", app,
+// revision}, once a release is put.
 //
 // Jobs that drive a rollout answer
 //     {"outcome": "success", "rolled back", "failed", "cancelled", "rollback failed", "parked" or

@@ -1,4 +1,5 @@
-// The cluster of a job: reached as the kubeconfig says that the worker has read.
+// The cluster of a job, and the apps on it: as the worker's kubeconfig says, which this role never
+// sees.
 #pragma once
 
 #include "codec/rpc.h"
@@ -7,10 +8,10 @@
 
 struct role_cluster;
 
-// For a job with {"cluster": {"context"?, "namespace"?}}. Everything is lent and must outlive it.
-struct role_cluster *role_cluster_new(
-    struct loop *loop, struct rpc *worker, const struct value *cluster, struct error *err);
+// Asks the worker for it. Both are lent and must outlive it.
+struct role_cluster *role_cluster_new(struct loop *loop, struct rpc *worker, struct error *err);
 void role_cluster_free(struct role_cluster *c); // accepts NULL
+DEFINE_AUTO_PTR(role_cluster, struct role_cluster, role_cluster_free)
 // The app's target, which is to be freed before the cluster.
 struct target *role_cluster_target(
     struct role_cluster *c, const char *app, const char *identity, struct error *err);

@@ -68,10 +68,10 @@ static int open_local(struct session *s, struct error *err)
     return s->target ? 0 : -1;
 }
 
-static int open_on_cluster(struct session *s, const struct value *cluster, struct error *err)
+static int open_on_cluster(struct session *s, struct error *err)
 {
     const char *identity = value_get_str(s->job, "identity");
-    s->cluster = role_cluster_new(s->loop, s->worker, cluster, err);
+    s->cluster = role_cluster_new(s->loop, s->worker, err);
     if (!s->cluster)
         return -1;
     s->named = mem_printf("%s --context %s --namespace %s", s->app,
@@ -91,8 +91,7 @@ int session_open(struct session *s, struct rpc *worker, const struct value *job,
     if (!s->loop || loop_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s, err) < 0 ||
         value_need_str(job, "app", &s->app, err) < 0)
         return -1;
-    const struct value *cluster = value_get(job, "cluster");
-    return cluster ? open_on_cluster(s, cluster, err) : open_local(s, err);
+    return value_get(job, "cluster") ? open_on_cluster(s, err) : open_local(s, err);
 }
 
 void session_done(struct session *s)

@@ -57,6 +57,16 @@ static void add(struct strv *ret, const char *name, const char *value)
         strv_pushf(ret, "%s=%s", name, value);
 }
 
+void context_add_values(const struct context *c, struct value *values)
+{
+    const struct run_record *run = c->run;
+    AUTO_FREE char *short_sha = run->commit ? mem_strndup(run->commit, SHORT_ID) : NULL;
+    value_set_str(values, "git.sha", run->commit);
+    value_set_str(values, "git.short_sha", short_sha);
+    value_set_str(values, "git.branch", run->branch);
+    value_set_str(values, "git.tag", run->tag);
+}
+
 static void add_random_hex(struct str *out, size_t bytes)
 {
     unsigned char raw[16];

@@ -26,5 +26,8 @@ bool context_trusted(const struct context *c, const char **ret_rule);
 // NAME=value.
 void context_variables(const struct context *c, const char *stage, struct strv *ret);
 
+// "git.sha", "git.short_sha", "git.branch", "git.tag", as far as they have a value, into a map.
+void context_add_values(const struct context *c, struct value *values);
+
 // A new W3C trace id (Trace Context, 3.2.2.3): 32 lowercase hex digits, the caller's.
 char *context_new_trace_id(void);

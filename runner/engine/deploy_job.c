@@ -6,8 +6,6 @@
 #include "engine/manifests.h"
 #include "os/fd.h"
 
-#define SHORT_ID 8
-
 const struct environment *deploy_cluster(const struct stage_run *s)
 {
     const struct environment *e = stage_environment(s->run->pipeline, s->plan->stage);
@@ -35,19 +33,12 @@ struct value *deploy_place(const struct pipeline *p, const struct stage *stage)
 // What `${{ }}` in manifests stands for, but for env.NAME: these are in "env".
 static struct value *values_of(const struct stage_run *s)
 {
-    const struct run_record *run = &s->run->record;
     const struct value *deploy = s->plan->stage->deploy;
     struct value *v = value_map();
     value_set_str(v, "app", value_get_str(deploy, "app"));
     value_set_str(v, "environment", value_get_str(deploy, "environment"));
     value_set_str(v, "image", value_get_str(s->image, "reference"));
-    value_set_str(v, "git.sha", run->commit);
-    if (run->commit) {
-        AUTO_FREE char *short_sha = mem_strndup(run->commit, SHORT_ID);
-        value_set_str(v, "git.short_sha", short_sha);
-    }
-    value_set_str(v, "git.branch", run->branch);
-    value_set_str(v, "git.tag", run->tag);
+    context_add_values(&s->run->context, v);
     return v;
 }
 

@@ -120,6 +120,7 @@ static int start_deploy(struct stage_run *s, const char *op, struct error *err)
     struct value *job = NULL;
     if (deploy_job(s, op, &job, &fd, err) < 0)
         return -1;
+    const struct environment *cluster = deploy_cluster(s);
     struct role_spec spec = {
         .program = PROGRAM_DEPLOY,
         .name = stage->name,
@@ -131,8 +132,11 @@ static int start_deploy(struct stage_run *s, const char *op, struct error *err)
         .grace_ms = DEPLOY_GRACE_MS,
         .output = &s->output,
         .mask = &run->mask,
-        .app = deploy_cluster(s) ? NULL : value_get_str(stage->deploy, "app"),
+        .app = cluster ? NULL : value_get_str(stage->deploy, "app"),
         .new_app = true,
+        .cluster = cluster != NULL,
+        .context = cluster ? cluster->context : NULL,
+        .kube_namespace = cluster ? cluster->namespace : NULL,
         .journal = journal,
         .ended = on_deployed,
         .arg = s,

@@ -127,7 +127,11 @@ static int read_pipeline(struct run *run, int directory, bool callers_environmen
         .secret_names = &names,
         .secret_values = &values,
     };
-    return plan_make(run->pipeline, &run->context, &sources, &run->plan, diags);
+    if (plan_make(run->pipeline, &run->context, &sources, &run->plan, diags) < 0)
+        return -1;
+    // What a manifest has wrong is known before anything starts, too.
+    run->files->previews = kube_previews_new(run->pipeline, &run->plan, run->checkout, diags);
+    return 0;
 }
 
 int load_checkout(struct run *run, struct diag_list *diags, struct error *err)

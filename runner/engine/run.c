@@ -25,6 +25,7 @@ void run_files_done(struct run_files *files)
 {
     pipeline_source_done(&files->pipeline);
     pipeline_source_done(&files->dotenv);
+    kube_previews_free(take_ptr(files->previews));
 }
 
 static struct run *run_new(struct launcher *launcher, struct db *db,

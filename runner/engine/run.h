@@ -5,6 +5,7 @@
 // database.
 #pragma once
 
+#include "engine/kube_preview.h"
 #include "engine/launcher.h"
 #include "engine/plan.h"
 #include "store/runs.h"
@@ -28,6 +29,7 @@ struct run_options {
 // run.
 struct run_files {
     struct diag_source pipeline, dotenv;
+    struct kube_previews *previews; // of its deploys to Kubernetes
 };
 void run_files_done(struct run_files *files);
 DEFINE_AUTO(run_files, struct run_files, run_files_done)

@@ -1,0 +1,19 @@
+// One stage of kube_preview.h, for plan_kube.c.
+#pragma once
+
+#include "deploy/manifest_files.h"
+#include "engine/kube_preview.h"
+
+struct kube_preview {
+    const struct stage *stage;
+    struct value *texts;         // of the manifests
+    struct manifest_files files; // what diagnostics point into
+    struct manifest manifest;
+    bool built;      // the manifest is there
+    bool made_later; // a manifest is not in the checkout, and a stage before may make it
+    char *image;     // reference; of an image that is yet to be built, its tag
+    char *namespace; // NULL: that of the context, which is not known here
+};
+
+const struct kube_preview *kube_previews_find(
+    const struct kube_previews *p, const struct stage *stage); // NULL: not selected
