@@ -23,8 +23,7 @@ enum probe_state { PROBE_WAITING, PROBE_RUNNING, PROBE_OVER };
 struct probe {
     struct gate_prober *owner;
     const struct gate_spec *gate;
-    int instance; // its index; -1: the set
-    char address[64];
+    const struct instance *instance; // NULL: the set
     enum probe_state state;
     struct gate_verdict verdict;
     int64_t began_ms, ms;
@@ -103,11 +102,12 @@ static void on_answer(void *arg, struct http_response *response, const struct er
 static void start_http(struct probe *probe)
 {
     struct error err = {0};
-    struct http_client *http = probe->owner->http;
-    AUTO_FREE char *url = mem_printf("http://%s%s", probe->address, probe->gate->path);
-    // A connection that stayed open would hold up the draining of the instance.
-    struct http_request request = {.url = url, .once = true, .timeout_ms = probe->gate->timeout_ms};
-    probe->request = http_start(http, &request, on_answer, probe, &err);
+    struct target *target = probe->owner->target;
+    AUTO(target_probe) struct target_probe how = {0};
+    if (target->ops->probe(target, probe->instance, probe->gate->path, &how, &err) == 0) {
+        how.request.timeout_ms = probe->gate->timeout_ms;
+        probe->request = http_start(probe->owner->http, &how.request, on_answer, probe, &err);
+    }
     if (probe->request < 0)
         probe_reject(probe, err.message, "an answer");
 }
@@ -159,7 +159,7 @@ static struct addrinfo *parse_address(const char *address, struct error *err)
 
 static int connect_to(struct probe *probe, struct error *err)
 {
-    struct addrinfo *to = parse_address(probe->address, err);
+    struct addrinfo *to = parse_address(probe->instance->address, err);
     if (!to)
         return -1;
     probe->fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -274,8 +274,9 @@ static void reject(struct gate_prober *p, const struct probe *probe)
     AUTO(str) struct str reason;
     str_init(&reason, 2000);
     gate_print(probe->gate, &reason);
-    if (probe->instance >= 0)
-        str_printf(&reason, " on instance %d (%s)", probe->instance, probe->address);
+    if (probe->instance)
+        str_printf(
+            &reason, " on instance %d (%s)", probe->instance->index, probe->instance->address);
     str_printf(&reason, ": %s; wanted: %s", probe->verdict.seen, probe->verdict.wanted);
     p->status.state = GATE_REJECTED;
     snprintf(p->status.reason, sizeof p->status.reason, "%s", reason.data);
@@ -319,11 +320,8 @@ static void add_probe(
     struct gate_prober *p, const struct gate_spec *gate, const struct instance *instance)
 {
     struct probe *probe = &p->probes[p->count++];
-    *probe = (struct probe){.owner = p, .gate = gate, .instance = -1, .request = -1, .fd = -1};
-    if (!instance)
-        return;
-    probe->instance = instance->index;
-    memcpy(probe->address, instance->address, sizeof probe->address);
+    *probe =
+        (struct probe){.owner = p, .gate = gate, .instance = instance, .request = -1, .fd = -1};
 }
 
 static void make_probes(struct gate_prober *p)
@@ -387,8 +385,8 @@ static struct value *prober_verdicts(struct prober *prober)
         struct value *v = value_map();
         value_set_str(v, "phase", gate_phase_name(p->phase));
         value_set_str(v, "gate", name.data);
-        if (probe->instance >= 0)
-            value_set_int(v, "instance", probe->instance);
+        if (probe->instance)
+            value_set_int(v, "instance", probe->instance->index);
         value_set_bool(v, "passed", probe->verdict.passed);
         value_set_str(v, "seen", probe->verdict.seen);
         value_set_str(v, "wanted", probe->verdict.wanted);

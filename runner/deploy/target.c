@@ -1,5 +1,7 @@
 #include "deploy/target.h"
 
+#include <stdlib.h>
+
 const char *const instance_state_names[] = {
     [INSTANCE_STARTING] = "starting",
     [INSTANCE_READY] = "ready",
@@ -46,4 +48,11 @@ void target_free(struct target *t)
 {
     if (t)
         t->ops->free(t);
+}
+
+void target_probe_done(struct target_probe *p)
+{
+    free(p->url);
+    p->url = NULL;
+    strv_done(&p->headers);
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "deploy/program.h"
+#include "net/http.h"
 
 struct target;
 
@@ -139,6 +140,15 @@ struct target_end {
     struct rollout_times times;
 };
 
+// A GET of a path of an instance, as its target reaches it.
+struct target_probe {
+    struct http_request request; // what the target says of it; its texts live as long as this
+    char *url;
+    struct strv headers;
+};
+void target_probe_done(struct target_probe *p);
+DEFINE_AUTO(target_probe, struct target_probe, target_probe_done)
+
 struct target_ops {
     const char *name; // "local"
     struct target_caps caps;
@@ -191,6 +201,9 @@ struct target_ops {
     // All that the instances of a release have logged so far (or since byte offsets kept by the
     // target), for log gates; of very much the last.
     int (*logs)(struct target *t, int64_t release, struct str *out, struct error *err);
+    // How to ask an instance over HTTP. *ret (all-zero before) is to be freed in any case.
+    int (*probe)(struct target *t, const struct instance *instance, const char *path,
+        struct target_probe *ret, struct error *err);
     // Takes the app away whole: instances (drained first), proxy, releases, secrets. Nothing else
     // may be asked afterwards.
     int (*down)(struct target *t, int64_t epoch, struct error *err);

@@ -405,6 +405,17 @@ static int local_logs(struct target *t, int64_t release, struct str *out, struct
     return ask_text(local_of(t), "logs", of_release(release), out, err);
 }
 
+// A connection that stayed open would hold up the draining of the instance.
+static int local_probe(struct target *t, const struct instance *instance, const char *path,
+    struct target_probe *ret, struct error *err)
+{
+    (void)t;
+    (void)err;
+    ret->url = mem_printf("http://%s%s", instance->address, path);
+    ret->request = (struct http_request){.url = ret->url, .once = true};
+    return 0;
+}
+
 static int local_down(struct target *t, int64_t epoch, struct error *err)
 {
     struct value *params = value_map();
@@ -443,6 +454,7 @@ static const struct target_ops ops = {
     .request = local_request,
     .explain = local_explain,
     .logs = local_logs,
+    .probe = local_probe,
     .down = local_down,
     .free = local_free,
 };

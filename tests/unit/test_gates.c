@@ -238,7 +238,18 @@ static int shown_logs(struct target *t, int64_t release, struct str *out, struct
     return 0;
 }
 
-static const struct target_ops shown_ops = {.observe = shown_observe, .logs = shown_logs};
+static int shown_probe(struct target *t, const struct instance *instance, const char *path,
+    struct target_probe *ret, struct error *err)
+{
+    (void)t;
+    (void)err;
+    ret->url = mem_printf("http://%s%s", instance->address, path);
+    ret->request.url = ret->url;
+    return 0;
+}
+
+static const struct target_ops shown_ops = {
+    .observe = shown_observe, .logs = shown_logs, .probe = shown_probe};
 
 struct bench {
     struct loop *loop;
