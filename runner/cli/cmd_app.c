@@ -85,10 +85,12 @@ const struct command cmd_promote = {
     .name = "promote",
     .arguments = "APP",
     .summary = "let a rollout that waits for a person go on",
-    .help = "For `strategy: {blue-green: {promotion: manual}}`: sends the traffic to the new "
-            "release.\nThe run that made it has ended as a success; `davit status` says what "
-            "waits.\n\n"
-            "  davit promote gin-app\n",
+    .help =
+        "For `strategy: {blue-green: {promotion: manual}}`, which then sends the traffic to the "
+        "new\nrelease, and for the pauses of a canary: it ends the one that the rollout is at, "
+        "and no\nlater one. The run that made it has ended as a success; `davit status` says "
+        "what waits.\n\n"
+        "  davit promote gin-app\n",
     .options = no_options,
     .args_min = 1,
     .args_max = 1,

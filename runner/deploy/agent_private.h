@@ -134,6 +134,7 @@ struct agent {
     struct position position;
     enum outcome last;
     bool abort_requested, promote_requested;
+    int promote_turns, promote_step; // the position that the promotion is for
     char abort_who[128];
     VEC(struct port_block) blocks;
     VEC(struct agent_set *) sets;

@@ -99,6 +99,7 @@ static int act(struct agent *a, const struct step *step, struct error *err)
         set->desired = 0;
         set->retiring = true;
         return 0;
+    case STEP_APPLY: // all that an app has here is instances
     case STEP_AWAIT:
     case STEP_DRAIN:
     case STEP_GATE:
@@ -272,6 +273,8 @@ int rollout_request(struct agent *a, const char *what, const char *who, struct e
     }
     if (strcmp(what, "promote") == 0) {
         a->promote_requested = true;
+        a->promote_turns = a->position.turns;
+        a->promote_step = a->position.step;
         return 0;
     }
     return error_set(err, ERR_PROTOCOL, "\"%s\" is nothing that can be requested", what);

@@ -251,8 +251,10 @@ void sets_observe(const struct agent *a, struct snapshot *ret)
         .rollout = a->rollout,
         .position = a->position,
         .last = a->last,
+        .routed = true,
         .abort_requested = a->abort_requested,
-        .promote_requested = a->promote_requested,
+        .promote_requested = a->promote_requested && a->promote_turns == a->position.turns &&
+                             a->promote_step == a->position.step,
     };
     memcpy(ret->abort_who, a->abort_who, sizeof ret->abort_who);
     if (a->holder)

@@ -56,11 +56,12 @@ int snapshot_check(const struct snapshot *seen, struct error *err)
 
 // The new set is only ever scaled up, so whoever of it was ready before its last write still
 // counts. The old one may have been scaled down and up again: what is from before that says
-// nothing.
+// nothing. Where the platform replaces instances by itself, that goes for both.
 static bool someone_ready(const struct snapshot *seen, enum set which)
 {
     const struct set_state *set = &seen->sets[which];
-    return set->exists && !set->retiring && (set->current || which == SET_NEW) && set->ready > 0;
+    bool only_grows = which == SET_NEW && !seen->rollout.native_rolling;
+    return set->exists && !set->retiring && (set->current || only_grows) && set->ready > 0;
 }
 
 static bool whole(const struct set_state *set)
@@ -70,8 +71,44 @@ static bool whole(const struct set_state *set)
 
 static bool is_act(const struct step *step)
 {
-    return step->kind == STEP_SCALE || step->kind == STEP_WEIGHT || step->kind == STEP_COMMIT ||
-           step->kind == STEP_RETIRE;
+    return step->kind == STEP_APPLY || step->kind == STEP_SCALE || step->kind == STEP_WEIGHT ||
+           step->kind == STEP_COMMIT || step->kind == STEP_RETIRE;
+}
+
+static bool applied(const struct snapshot *seen, const struct step *step)
+{
+    const struct rollout *r = &seen->rollout;
+    return seen->applied == (step->set == SET_OLD ? r->from : r->to);
+}
+
+// Whether the act of the step has been done, as far as can be seen: it is not written again.
+static bool stands(const struct snapshot *seen, const struct step *step)
+{
+    const struct set_state *set = &seen->sets[step->set];
+    switch (step->kind) {
+    case STEP_APPLY:
+        return applied(seen, step);
+    case STEP_SCALE:
+        return set->exists && set->desired == step->count;
+    case STEP_WEIGHT:
+        return seen->sets[SET_NEW].percent == step->percent &&
+               (!seen->rollout.from || seen->sets[SET_OLD].percent == 100 - step->percent);
+    case STEP_COMMIT:
+        return seen->live == seen->rollout.to;
+    case STEP_RETIRE:
+        return !set->exists || set->retiring;
+    case STEP_AWAIT:
+    case STEP_DRAIN:
+    case STEP_GATE:
+    case STEP_PAUSE:
+        break;
+    }
+    return true;
+}
+
+static bool settling(const struct snapshot *seen)
+{
+    return seen->position.phase == PHASE_SETTLE_OLD || seen->position.phase == PHASE_SETTLE_NEW;
 }
 
 // Whether the step has done what it is there for.
@@ -79,8 +116,11 @@ static bool satisfied(const struct scene *s, const struct step *step)
 {
     const struct set_state *set = &s->seen->sets[step->set];
     switch (step->kind) {
+    case STEP_APPLY:
+        return stands(s->seen, step) && (s->seen->settled || settling(s->seen));
     case STEP_SCALE:
-        return set->exists && set->desired == step->count;
+    case STEP_COMMIT:
+        return stands(s->seen, step);
     case STEP_AWAIT:
         return set->exists && set->current && set->desired == step->count &&
                set->ready == step->count;
@@ -89,14 +129,11 @@ static bool satisfied(const struct scene *s, const struct step *step)
     case STEP_GATE:
         return s->gates->state == GATE_PASSED;
     case STEP_WEIGHT:
-        return s->seen->sets[SET_NEW].percent == step->percent &&
-               (!s->seen->rollout.from || s->seen->sets[SET_OLD].percent == 100 - step->percent);
+        return stands(s->seen, step) && s->seen->routed;
     case STEP_PAUSE:
-        return step->ms == PAUSE_FOR_PROMOTION
-                   ? s->seen->promote_requested
-                   : s->now >= s->seen->position.step_began_unix_ms + step->ms;
-    case STEP_COMMIT:
-        return s->seen->live == s->seen->rollout.to;
+        return s->seen->promote_requested ||
+               (step->ms != PAUSE_FOR_PROMOTION &&
+                   s->now >= s->seen->position.step_began_unix_ms + step->ms);
     case STEP_RETIRE:
         return !set->exists;
     }
@@ -116,6 +153,7 @@ static bool may_act(const struct snapshot *seen, enum phase phase, const struct 
         return phase != PHASE_FORWARD || whole(&sets[SET_NEW]);
     case STEP_RETIRE:
         return phase != PHASE_BACK || !seen->rollout.from || someone_ready(seen, SET_OLD);
+    case STEP_APPLY:
     case STEP_AWAIT:
     case STEP_DRAIN:
     case STEP_GATE:
@@ -129,9 +167,7 @@ static bool may_act(const struct snapshot *seen, enum phase phase, const struct 
 static bool act_missing(const struct scene *s)
 {
     const struct step *step = s->step;
-    if (!is_act(step) || satisfied(s, step))
-        return false;
-    if (step->kind == STEP_RETIRE && s->seen->sets[step->set].retiring)
+    if (!is_act(step) || stands(s->seen, step))
         return false;
     return step->kind == STEP_COMMIT || may_act(s->seen, s->seen->position.phase, step);
 }
@@ -180,7 +216,7 @@ static void turn(
     AUTO(program) struct program program;
     phase_program(&s->seen->rollout, phase, &program);
     const struct step *first = &program.steps.items[0];
-    bool acts = is_act(first) && !satisfied(s, first) && may_act(s->seen, phase, first);
+    bool acts = is_act(first) && !stands(s->seen, first) && may_act(s->seen, phase, first);
     write_step(ret, &at, first, acts);
 }
 
@@ -237,6 +273,14 @@ static void explain_late(const struct scene *s, struct str *out)
                                                                           : SET_NEW;
     const struct set_state *set = &s->seen->sets[which];
     str_printf(out, "release %lld: ", (long long)set->release);
+    if (step->kind == STEP_APPLY) {
+        str_printf(out, "its objects have not settled after %s", duration);
+        return;
+    }
+    if (step->kind == STEP_WEIGHT && stands(s->seen, step) && !s->seen->routed) {
+        str_printf(out, "the traffic has not followed after %s", duration);
+        return;
+    }
     if (step->kind == STEP_DRAIN)
         str_printf(
             out, "%d instances left instead of %d after %s", set->present, step->count, duration);
@@ -256,6 +300,16 @@ static void explain_late(const struct scene *s, struct str *out)
     }
 }
 
+// Why what the current step awaits of the set can never come; "" while it may.
+static const char *doomed(const struct scene *s, enum set which)
+{
+    if (s->step->set != which)
+        return "";
+    if (s->step->kind == STEP_APPLY)
+        return applied(s->seen, s->step) ? s->seen->apply_doomed : "";
+    return s->step->kind == STEP_AWAIT ? s->seen->sets[which].doomed : "";
+}
+
 // Rules 2 to 4: what ends a phase whatever the step is.
 static bool broken_off(struct scene *s, struct decision *ret)
 {
@@ -267,6 +321,8 @@ static bool broken_off(struct scene *s, struct decision *ret)
             str_printf(&reason, "aborted by %s", seen->abort_who);
         else if (seen->sets[SET_NEW].doomed[0])
             str_puts(&reason, seen->sets[SET_NEW].doomed);
+        else if (doomed(s, SET_NEW)[0])
+            str_puts(&reason, doomed(s, SET_NEW));
         else if (s->step->kind == STEP_GATE && s->gates->state == GATE_REJECTED)
             str_printf(&reason, "%s: %s", gate_phase_name(s->step->phase), s->gates->reason);
         else
@@ -274,9 +330,8 @@ static bool broken_off(struct scene *s, struct decision *ret)
         go_back(s, seen->abort_requested, reason.data, ret);
         return true;
     }
-    if (seen->position.phase == PHASE_BACK && s->step->kind == STEP_AWAIT &&
-        seen->sets[SET_OLD].doomed[0]) {
-        give_up_going_back(s, seen->sets[SET_OLD].doomed, ret);
+    if (seen->position.phase == PHASE_BACK && doomed(s, SET_OLD)[0]) {
+        give_up_going_back(s, doomed(s, SET_OLD), ret);
         return true;
     }
     if (unsettled(seen) && choose_settle(seen) != seen->position.phase) {
@@ -311,7 +366,7 @@ static bool advance(struct scene *s, struct decision *ret)
         return true;
     }
     const struct step *step = &s->program.steps.items[next];
-    bool acts = is_act(step) && !satisfied(s, step);
+    bool acts = is_act(step) && !stands(seen, step);
     bool allowed = may_act(seen, seen->position.phase, step);
     if (acts && !allowed && !step->if_ready)
         return false;

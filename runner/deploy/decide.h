@@ -8,14 +8,16 @@
 //   the
 //      reason. Going back is setting the position to {BACK, 0}; the act of its first step is
 //      written with it. A rollback has nothing to go back to: it settles.
-//   4. Back, and the old set is doomed: settle. Settling, nothing is final yet, and the choice
-//   would
+//      The same for objects that can never settle while they are what is awaited (APPLY).
+//   4. Back, and the old set (or APPLY of its objects) is doomed: settle. Settling, nothing is
+//   final yet, and the choice would
 //      be another one now: settle afresh.
 //   5. The current step is satisfied by what is observed, and the next one may be entered: go to
 //   it,
 //      writing its act with the new position; after the last, finish.
 //   6. An act that is not visible in the observation (its write was lost, or it never happened) is
-//      written again, if it may be done.
+//      written again, if it may be done. One that is visible is not, however long its effect takes:
+//      objects that have not settled, traffic that has not followed yet.
 //   7. The step's deadline has passed without either: forward, go back; back, settle; after COMMIT
 //      or settling, go on: what is left is the target's to end. A PAUSE and a GATE have none (gates
 //      bring their own), and a deadline is absolute: whoever resumes gets no more time.
@@ -26,6 +28,10 @@
 //     passed over instead (`if_ready`), it is entered without the act.
 //   - an act that takes instances from the old set, or COMMIT, while forward: when the new set is
 //     known to be whole. RETIRE new, while going back: when the old set has a ready instance.
+// A WEIGHT is satisfied when the traffic has followed, so nothing is taken from a set to which it
+// may still go. An APPLY is satisfied when the objects have settled; settling, when they are
+// applied.
+//
 // So traffic is never sent to a set without a ready instance, and never taken from one before the
 // other has one.
 //

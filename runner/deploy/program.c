@@ -1,17 +1,21 @@
 #include "deploy/program.h"
 
-#include <stdio.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "deploy/fields.h"
 
-// Changes whenever a rollout compiles to other steps than before.
-#define PROGRAM_VERSION 1
+// Changes whenever a rollout compiles to other steps than before. What an older version could store
+// still compiles to the same ones, back to PROGRAM_OLDEST.
+#define PROGRAM_VERSION 2
+#define PROGRAM_OLDEST  1
 
 const char *const slot_names[] = {[SLOT_BLUE] = "blue", [SLOT_GREEN] = "green", NULL};
 const char *const strategy_names[] = {[STRATEGY_ROLLING] = "rolling",
     [STRATEGY_BLUE_GREEN] = "blue-green",
+    [STRATEGY_CANARY] = "canary",
     [STRATEGY_ROLLBACK] = "rollback",
     NULL};
 
@@ -31,6 +35,12 @@ const char *gate_phase_name(enum gate_phase phase)
 }
 
 // Steps.
+
+static void apply(struct program *p, const struct rollout *r, enum set set)
+{
+    if (r->applies)
+        vec_push(&p->steps, ((struct step){.kind = STEP_APPLY, .set = set}));
+}
 
 static void scale(struct program *p, enum set set, int count)
 {
@@ -141,6 +151,74 @@ static void compile_rolling(const struct rollout *r, struct program *p)
         gate(p, GATE_AFTER_SWITCH);
 }
 
+// How many there are while `percent` of the traffic is the canary's.
+struct mix {
+    int fresh, stale;
+};
+
+// The set of candidates is the same for every weight, so that rising weights never take a new
+// instance away, nor bring an old one back.
+static struct mix mix_by_ratio(const struct rollout *r, int percent)
+{
+    struct mix best = {1, r->from_count};
+    int best_off = INT_MAX, best_of = 1; // how far off, as a fraction
+    for (int total = r->from_count; total <= r->from_count + 1; total++)
+        for (int fresh = 1; fresh < total && fresh <= r->to_count; fresh++) {
+            int off = abs(100 * fresh - percent * total);
+            int64_t left = (int64_t)off * best_of, right = (int64_t)best_off * total;
+            if (left > right || (left == right && fresh * best_of < best.fresh * total))
+                continue;
+            best = (struct mix){fresh, total - fresh};
+            best_off = off;
+            best_of = total;
+        }
+    return best;
+}
+
+static void canary_weight(const struct rollout *r, struct program *p, int percent, struct mix *now)
+{
+    struct mix then = {(r->to_count * percent + 99) / 100, now->stale};
+    if (r->by_ratio && percent < 100)
+        then = mix_by_ratio(r, percent);
+    if (then.fresh != now->fresh)
+        scale(p, SET_NEW, then.fresh);
+    await(p, SET_NEW, then.fresh);
+    if (now->fresh == 0 && r->gates_before) {
+        gate(p, GATE_BEFORE_SWITCH);
+        await(p, SET_NEW, then.fresh);
+    }
+    weight(p, percent, false);
+    if (then.stale != now->stale) {
+        scale(p, SET_OLD, then.stale);
+        drain(p, SET_OLD, then.stale);
+    }
+    *now = then;
+}
+
+static void compile_canary(const struct rollout *r, struct program *p)
+{
+    struct mix now = {0, r->from_count};
+    int percent = 0;
+    for (int i = 0; i < r->canary.count; i++) {
+        const struct canary_step *step = &r->canary.steps[i];
+        if (!step->percent) {
+            pause_for(p, step->pause_ms);
+            continue;
+        }
+        if (percent && r->gates_after)
+            gate(p, GATE_AFTER_SWITCH);
+        canary_weight(r, p, step->percent, &now);
+        percent = step->percent;
+    }
+    if (percent < 100) {
+        if (r->gates_after)
+            gate(p, GATE_AFTER_SWITCH);
+        canary_weight(r, p, 100, &now);
+    }
+    if (r->gates_after)
+        gate(p, GATE_AFTER_SWITCH);
+}
+
 static void compile_native(const struct rollout *r, struct program *p)
 {
     scale(p, SET_NEW, r->to_count);
@@ -152,10 +230,13 @@ static void compile_native(const struct rollout *r, struct program *p)
 void program_forward(const struct rollout *r, struct program *ret)
 {
     *ret = (struct program){0};
+    apply(ret, r, SET_NEW);
     if (r->native_rolling)
         compile_native(r, ret);
     else if (r->strategy == STRATEGY_ROLLING && r->from)
         compile_rolling(r, ret);
+    else if (r->strategy == STRATEGY_CANARY && r->from)
+        compile_canary(r, ret);
     else
         compile_beside(r, ret);
     await_again(ret, r->to_count);
@@ -170,6 +251,7 @@ void program_back(const struct rollout *r, struct program *ret)
     if (r->from) {
         if (!r->native_rolling)
             weight(ret, 0, true);
+        apply(ret, r, SET_OLD);
         scale(ret, SET_OLD, r->from_count);
         await(ret, SET_OLD, r->from_count);
         if (!r->native_rolling)
@@ -183,9 +265,13 @@ void program_settle(const struct rollout *r, enum set keep, struct program *ret)
     *ret = (struct program){0};
     if (!r->native_rolling)
         weight(ret, keep == SET_NEW ? 100 : 0, keep == SET_OLD);
+    if (keep == SET_NEW || r->from)
+        apply(ret, r, keep);
     if (keep == SET_NEW) {
         commit(ret);
         scale(ret, SET_NEW, r->to_count);
+    } else if (r->native_rolling && r->from) {
+        scale(ret, SET_OLD, r->from_count); // the platform may still be told the new one
     }
     retire(ret, set_other(keep));
 }
@@ -206,6 +292,9 @@ void step_print(const struct step *step, struct str *out)
 {
     char duration[DURATION_TEXT_MAX];
     switch (step->kind) {
+    case STEP_APPLY:
+        str_printf(out, "apply the objects of %s", set_name(step->set));
+        return;
     case STEP_SCALE:
         str_printf(out, "scale %s to %d", set_name(step->set), step->count);
         return;
@@ -318,6 +407,94 @@ struct value *program_to_value(const struct program *p, const struct rollout *r)
 
 #define TIME_MAX (INT64_MAX / 4) // so that sums of two do not overflow
 
+const struct canary canary_default = {
+    .count = 4,
+    .steps = {{.percent = 10}, {.pause_ms = 60000}, {.percent = 50}, {.pause_ms = 60000}},
+};
+
+static const char *const canary_kinds[] = {"weight", "pause", NULL};
+
+// A step as it is in JSON; which of them are there goes by `kind`.
+struct canary_entry {
+    enum { CANARY_WEIGHT, CANARY_PAUSE } kind;
+    int percent;
+    int64_t for_ms;
+    char until[8]; // "manual"
+};
+
+static const struct field canary_rows[] = {
+    {"kind", FIELD(struct canary_entry, kind, FIELD_ENUM), .names = canary_kinds},
+    {"percent", FIELD(struct canary_entry, percent, FIELD_COUNT), .optional = true, .min = 1,
+        .max = 100},
+    {"for_ms", FIELD(struct canary_entry, for_ms, FIELD_INT), .optional = true, .min = 1,
+        .max = TIME_MAX},
+    {"for", FIELD(struct canary_entry, until, FIELD_TEXT), .optional = true},
+    {0},
+};
+
+static int read_canary_step(const struct value *v, const char *what, int percent,
+    struct canary_step *ret, struct error *err)
+{
+    struct canary_entry entry = {0};
+    if (fields_read(v, what, canary_rows, &entry, err) < 0)
+        return -1;
+    bool manual = strcmp(entry.until, "manual") == 0;
+    if (entry.kind == CANARY_PAUSE && !percent)
+        return error_set(err, ERR_PROTOCOL, "%s: a canary begins with a weight", what);
+    if (entry.kind == CANARY_PAUSE && !manual && (!entry.for_ms || entry.until[0]))
+        return error_set(err, ERR_PROTOCOL, "%s: how long a pause lasts is not said", what);
+    if (entry.kind == CANARY_WEIGHT && entry.percent <= percent)
+        return error_set(err, ERR_PROTOCOL, "%s: a weight of %d after one of %d: weights rise",
+            what, entry.percent, percent);
+    if (entry.kind == CANARY_WEIGHT)
+        ret->percent = entry.percent;
+    else
+        ret->pause_ms = manual ? PAUSE_FOR_PROMOTION : entry.for_ms;
+    return 0;
+}
+
+static int read_canary(const struct value *v, const char *what, void *to, struct error *err)
+{
+    struct canary read = {0};
+    int percent = 0;
+    size_t count = value_length(v);
+    if (value_type(v) != VALUE_LIST || count == 0 || count > CANARY_STEPS_MAX)
+        return error_set(
+            err, ERR_PROTOCOL, "%s is not a list of 1 to %d steps", what, CANARY_STEPS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct canary_step *step = &read.steps[read.count++];
+        if (read_canary_step(value_at(v, i), what, percent, step, err) < 0)
+            return -1;
+        percent = step->percent ? step->percent : percent;
+    }
+    memcpy(to, &read, sizeof read);
+    return 0;
+}
+
+static struct value *write_canary(const void *from)
+{
+    const struct canary *canary = from;
+    struct value *v = value_list();
+    for (int i = 0; i < canary->count; i++) {
+        const struct canary_step *step = &canary->steps[i];
+        struct canary_entry entry = {
+            .kind = step->percent ? CANARY_WEIGHT : CANARY_PAUSE, .percent = step->percent};
+        if (!step->percent && step->pause_ms == PAUSE_FOR_PROMOTION)
+            memcpy(entry.until, "manual", sizeof "manual");
+        else
+            entry.for_ms = step->pause_ms;
+        value_append(v, fields_write(&entry, canary_rows));
+    }
+    return v;
+}
+
+static void done_canary(void *of)
+{
+    memset(of, 0, sizeof(struct canary));
+}
+
+const struct field_type canary_type = {read_canary, write_canary, done_canary};
+
 static const struct field rows[] = {
     {"run", FIELD(struct rollout, run, FIELD_TEXT)},
     {"who", FIELD(struct rollout, who, FIELD_TEXT)},
@@ -329,9 +506,12 @@ static const struct field rows[] = {
     {"to_slot", FIELD(struct rollout, to_slot, FIELD_ENUM), .names = slot_names},
     {"strategy", FIELD(struct rollout, strategy, FIELD_ENUM), .names = strategy_names},
     {"native_rolling", FIELD(struct rollout, native_rolling, FIELD_BOOL)},
+    {"applies", FIELD(struct rollout, applies, FIELD_BOOL), .optional = true},
     {"gates_before", FIELD(struct rollout, gates_before, FIELD_BOOL)},
     {"gates_after", FIELD(struct rollout, gates_after, FIELD_BOOL)},
     {"manual_promotion", FIELD(struct rollout, manual_promotion, FIELD_BOOL)},
+    {"canary", FIELD(struct rollout, canary, FIELD_OTHER), .type = &canary_type, .optional = true},
+    {"by_ratio", FIELD(struct rollout, by_ratio, FIELD_BOOL), .optional = true},
     {"scale_down_delay_ms", FIELD(struct rollout, scale_down_delay_ms, FIELD_INT), .max = TIME_MAX},
     {"progress_deadline_ms", FIELD(struct rollout, progress_deadline_ms, FIELD_INT),
         .max = TIME_MAX},
@@ -363,6 +543,9 @@ static int check_rollout(const struct rollout *r, struct error *err)
     if (r->native_rolling && !one_slot)
         return error_set(
             err, ERR_PROTOCOL, "rollout: %s is never native", strategy_names[r->strategy]);
+    if ((r->strategy == STRATEGY_CANARY) != (r->canary.count > 0))
+        return error_set(err, ERR_PROTOCOL, "rollout: %s with %d steps of a canary",
+            strategy_names[r->strategy], r->canary.count);
     return 0;
 }
 
@@ -371,7 +554,7 @@ int rollout_from_value(const struct value *v, struct rollout *ret, struct error 
     int64_t version;
     if (value_need_int(v, "program", 0, INT64_MAX, &version, err) < 0)
         return error_wrap(err, "rollout");
-    if (version != PROGRAM_VERSION)
+    if (version < PROGRAM_OLDEST || version > PROGRAM_VERSION)
         return error_set(err, ERR_UNSUPPORTED,
             "the rollout under way was begun by a davit whose steps are others (version %lld, this "
             "one has %d): finish it with that davit",

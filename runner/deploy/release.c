@@ -22,6 +22,7 @@ static const char *const promotion_names[] = {
 static const char *const kind_names[] = {
     [STRATEGY_ROLLING] = "rolling",
     [STRATEGY_BLUE_GREEN] = "blue-green",
+    [STRATEGY_CANARY] = "canary",
     NULL,
 };
 
@@ -123,6 +124,8 @@ static const struct field strategy_rows[] = {
     {"promotion", FIELD(struct release_strategy, promotion, FIELD_ENUM), .names = promotion_names,
         .optional = true},
     {"scale_down_delay_ms", MS(struct release_strategy, scale_down_delay_ms), .optional = true},
+    {"steps", FIELD(struct release_strategy, canary, FIELD_OTHER), .type = &canary_type,
+        .optional = true},
     {0},
 };
 static const struct field gates_rows[] = {
@@ -190,6 +193,17 @@ struct value *release_to_value(const struct release *r)
     return v;
 }
 
+// Steps are a canary's; who gives none gets those that are usual.
+static int complete_strategy(struct release_strategy *strategy, struct error *err)
+{
+    if (strategy->kind != STRATEGY_CANARY && strategy->canary.count)
+        return error_set(
+            err, ERR_PROTOCOL, "strategy: %s has no steps", strategy_names[strategy->kind]);
+    if (strategy->kind == STRATEGY_CANARY && !strategy->canary.count)
+        strategy->canary = canary_default;
+    return 0;
+}
+
 static int check_env(const struct value *env, struct error *err)
 {
     struct value_cursor cursor = {.map = env};
@@ -212,7 +226,8 @@ int release_from_value(const struct value *v, struct release *ret, struct error 
             (long long)version, RELEASE_VERSION);
     AUTO(value) struct value *record = value_copy(v);
     value_set(record, "version", NULL);
-    if (fields_read(record, "release", release_rows, ret, err) < 0)
+    if (fields_read(record, "release", release_rows, ret, err) < 0 ||
+        complete_strategy(&ret->strategy, err) < 0)
         return -1;
     return check_env(ret->env, err);
 }
@@ -221,5 +236,7 @@ int release_from_section(const struct value *section, struct release *ret, struc
 {
     AUTO(value) struct value *part = value_copy(section);
     value_set(part, "image", NULL);
-    return fields_read(part, "deploy", section_rows, ret, err);
+    if (fields_read(part, "deploy", section_rows, ret, err) < 0)
+        return -1;
+    return complete_strategy(&ret->strategy, err);
 }

@@ -15,6 +15,7 @@
 //      "instances": 2, "listen"?: "127.0.0.1:8080", "ports"?: {"PORT": "http", "PPROF": "private"},
 //      "healthcheck"?: {"path"?: "/ping", "status": 200, "interval_ms": 1000, "timeout_ms": 5000},
 //      "strategy": {"kind": "blue-green", "promotion"?: "manual", "scale_down_delay_ms"?: 30000},
+//          or {"kind": "canary", "steps": [as of struct canary]},
 //      "gates"?: {"before_switch"?: […], "after_switch"?: […]},   as in gate.h
 //      "grace_ms": 10000, "drain_ms": 30000, "deadline_ms": 600000,
 //      "outcome": "success", "reason"?: "…",
@@ -56,9 +57,10 @@ struct release_healthcheck {
 
 enum promotion { PROMOTION_AUTOMATIC, PROMOTION_MANUAL };
 struct release_strategy {
-    enum strategy kind; // ROLLING or BLUE_GREEN
+    enum strategy kind; // not ROLLBACK
     enum promotion promotion;
     int64_t scale_down_delay_ms;
+    struct canary canary; // CANARY: always with steps
 };
 
 struct release_gates {

@@ -10,7 +10,6 @@
 #include "os/fd.h"
 
 #define SECRETS_MAX   ((size_t)4 << 20)
-#define DYING_MS      2000
 #define DYING_LOOK_MS 50
 
 static const char *text_of(const struct session *s, const char *key)
@@ -163,7 +162,7 @@ static bool is_own(const struct session *s)
 static int claim_from_the_dead(struct session *s, const char *run, struct error *err)
 {
     struct target *t = s->target;
-    int64_t end = t->ops->now(t) + DYING_MS;
+    int64_t end = t->ops->now(t) + t->ops->caps.takeover_ms;
     while (session_claim(s, run, false, err) < 0) {
         int64_t now = t->ops->now(t);
         if (err->kind != ERR_CONFLICT || now >= end)

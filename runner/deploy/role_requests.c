@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "codec/role.h"
+#include "deploy/decide.h"
 #include "deploy/role_jobs.h"
 #include "os/clock.h"
 
@@ -82,11 +83,20 @@ static int check_promotable(struct session *s, struct error *err)
     if (s->seen.position.phase != PHASE_FORWARD)
         return error_set(err, ERR_CONFLICT, "release %" PRId64 " of %s is going back already: %s",
             s->seen.rollout.to, s->app, s->seen.position.reason);
-    if (!s->seen.rollout.manual_promotion)
-        return error_set(err, ERR_USAGE,
-            "the rollout of release %" PRId64 " of %s does not wait for a promotion",
-            s->seen.rollout.to, s->app);
-    return 0;
+    AUTO(program) struct program program;
+    if (snapshot_check(&s->seen, err) < 0)
+        return -1;
+    program_forward(&s->seen.rollout, &program);
+    const struct step *step = &program.steps.items[s->seen.position.step];
+    if (step->kind == STEP_PAUSE)
+        return 0;
+    AUTO(str) struct str text;
+    str_init(&text, 200);
+    step_print(step, &text);
+    return error_set(err, ERR_USAGE,
+        "the rollout of release %" PRId64 " of %s does not pause now (step %d of %zu: %s): there "
+        "is nothing to promote",
+        s->seen.rollout.to, s->app, s->seen.position.step + 1, program.steps.length, text.data);
 }
 
 int session_do_promote(

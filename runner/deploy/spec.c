@@ -118,6 +118,7 @@ int spec_rollout(const struct release *to, const struct release *live, bool roll
         .to_slot = to->slot,
         .strategy = rollback ? STRATEGY_ROLLBACK : to->strategy.kind,
         .native_rolling = native,
+        .applies = caps->applies,
         .gates_before = !rollback && gates_before,
         .gates_after = !rollback && to->gates.after_switch.items.length > 0,
         .progress_deadline_ms = to->deadline_ms,
@@ -126,6 +127,14 @@ int spec_rollout(const struct release *to, const struct release *live, bool roll
     if (r.strategy == STRATEGY_BLUE_GREEN) {
         r.manual_promotion = to->strategy.promotion == PROMOTION_MANUAL;
         r.scale_down_delay_ms = to->strategy.scale_down_delay_ms;
+    }
+    if (r.strategy == STRATEGY_CANARY) {
+        if (caps->weight == WEIGHT_NONE)
+            return error_set(err, ERR_UNSUPPORTED,
+                "the strategy canary needs a share of the traffic for the new instances, and this "
+                "target sends all of it to one side: use blue-green");
+        r.canary = to->strategy.canary;
+        r.by_ratio = caps->weight == WEIGHT_RATIO;
     }
     if (live) {
         r.from = live->revision;

@@ -17,9 +17,10 @@ struct target;
 
 // What a target can do; whoever compiles a rollout looks at it.
 struct target_caps {
-    bool native_rolling; // the platform replaces instances by itself: a rolling program is SCALE
-                         // and AWAIT only
+    bool native_rolling; // the platform replaces instances by itself: see set_state
+    bool applies;        // a release has objects beside its instances, which APPLY applies
     enum { WEIGHT_NONE, WEIGHT_RATIO, WEIGHT_EXACT } weight;
+    int64_t takeover_ms; // how long a driver that has died may still seem to hold the app
 };
 
 enum instance_state {
@@ -40,7 +41,16 @@ struct instance {
                         // 20001"; "" if never
 };
 
+// Of a native rolling (rollout.native_rolling), both sets are of one thing that the platform keeps
+// (a Deployment), which is told one release at a time: SCALE of a set tells it that release and the
+// count; from then on that set's `desired` is the count, and the other's is 0. Instances are each
+// release's own, `current` is the same for both, and `percent` is the share of the ready ones that
+// are the set's: nobody writes it. RETIRE takes no instances here (the platform does); it ends what
+// else there is of the release.
 struct set_state {
+    // From the first APPLY or SCALE of it (so the live release's always does) until a RETIRE has
+    // been carried out: nothing of it is left, neither instances nor, where the target applies,
+    // objects that only its release has.
     bool exists;
     int64_t release;
     enum slot slot;
@@ -91,8 +101,8 @@ extern const char *const outcome_names[]; // "pending", "success", "rolled back"
 const char *outcome_name(enum outcome outcome);
 
 // Everything that `decide` may know. Sets are those of the rollout in `rollout` (SET_OLD, SET_NEW).
-// Whatever was written (epoch, live, position, desired, percent) is shown as of now, never older
-// than the caller's own last successful write. Instances may lag: see `current`.
+// Whatever was written (epoch, live, position, desired, percent, applied) is shown as of now, never
+// older than the caller's own last successful write. Instances may lag: see `current`.
 struct snapshot {
     int64_t epoch;          // of the target, now
     int64_t live;           // the release that is live by the last commit; 0: none
@@ -100,7 +110,18 @@ struct snapshot {
     struct position position;
     enum outcome last;        // when no rollout is under way: how the one in `rollout` ended
     struct set_state sets[2]; // by enum set
-    bool abort_requested, promote_requested;
+    // Whether the traffic goes by `percent` already (Kubernetes: EndpointSlices have followed the
+    // selector). A target without such a lag always says true.
+    bool routed;
+    // Of a target that applies: the release whose objects, besides instances, were applied last and
+    // all of them (0: none yet). `settled`: they have become what was applied (StatefulSets are
+    // rolled out, …), by a controller that has seen it. `apply_doomed`: why they never will, in one
+    // line; "" while they may. Both are about `applied` only.
+    int64_t applied;
+    bool settled;
+    char apply_doomed[256];
+    bool abort_requested;
+    bool promote_requested; // at the very position where the rollout stands; see request()
     char abort_who[128];
     char holder[128]; // who drives the app now, as they said in claim(); "": nobody does
 };
@@ -194,7 +215,8 @@ struct target_ops {
     int (*allow)(struct target *t, const char *commit,
         struct error *err); // ERR_NOT_FOUND when it was not refused
     // Data that any machine may write and the driver obeys: "abort", "promote". They are about the
-    // rollout under way.
+    // rollout under way. A promotion is stored with the position (turns and step) that it finds,
+    // and counts there only: it passes the pause that a person saw, and no later one.
     int (*request)(struct target *t, const char *what, const char *who, struct error *err);
     // The cause, in lines: what the instances of a set did, how they ended, their last log lines.
     int (*explain)(struct target *t, int64_t release, struct str *out, struct error *err);

@@ -11,6 +11,7 @@
 
 #define ANSWER_MS   30000 // an agent that is busy with a large disk
 #define WAIT_MAX_MS (24 * INT64_C(3600000))
+#define TAKEOVER_MS 2000 // a sandbox dies after the runner that was killed
 #define GREETINGS   3
 #define LIST_MAX    ((size_t)64 << 20)
 
@@ -436,7 +437,7 @@ static void local_free(struct target *t)
 
 static const struct target_ops ops = {
     .name = "local",
-    .caps = {.weight = WEIGHT_EXACT},
+    .caps = {.weight = WEIGHT_EXACT, .takeover_ms = TAKEOVER_MS},
     .claim = local_claim,
     .begin = local_begin,
     .observe = local_observe,

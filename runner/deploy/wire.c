@@ -10,6 +10,7 @@
 
 // By enum; each ends with NULL.
 static const char *const step_names[] = {
+    [STEP_APPLY] = "apply",
     [STEP_SCALE] = "scale",
     [STEP_AWAIT] = "await",
     [STEP_DRAIN] = "drain",
@@ -187,6 +188,7 @@ int snapshot_from_value(const struct value *v, struct snapshot *ret, struct erro
     for (size_t i = 0; i < ARRAY_LEN(ret->sets); i++)
         if (set_from_value(value_at(sets, i), &ret->sets[i], err) < 0)
             return -1;
+    ret->routed = true; // what the agent writes, it does before it answers
     ret->abort_requested = value_get_bool(v, "abort_requested", false);
     ret->promote_requested = value_get_bool(v, "promote_requested", false);
     take_text(ret->abort_who, sizeof ret->abort_who, who);

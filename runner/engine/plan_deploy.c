@@ -27,7 +27,7 @@ static int make_rollout(
     to.who = mem_strdup("plan");
     bool any = read_live(state, to.app, &live);
     to.revision = any ? live.revision + 1 : 1;
-    to.slot = any && to.strategy.kind == STRATEGY_BLUE_GREEN ? slot_other(live.slot) : live.slot;
+    to.slot = any && to.strategy.kind != STRATEGY_ROLLING ? slot_other(live.slot) : live.slot;
     return spec_rollout(&to, any ? &live : NULL, false, &local, ret, err);
 }
 

@@ -1,5 +1,9 @@
+#include <inttypes.h>
+
 #include "base/text.h"
 #include "pipeline/check.h"
+
+#define CANARY_STEPS_MAX 32 // deploy/program.h, a floor above
 
 static void check_environment(
     struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
@@ -73,9 +77,38 @@ static void check_deadline(
         duration_print(stage->timeout_ms, texts[0]), duration_print(deadline, texts[1]));
 }
 
+// What a canary's steps are one by one, the table says.
+static void check_canary(
+    struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
+{
+    const struct value *steps = value_get(value_get(stage->deploy, "strategy"), "steps");
+    const struct yaml_node *at = node_at(node, "deploy", "strategy");
+    at = yaml_get(yaml_get(at, "canary"), "steps");
+    size_t count = at && at->type == YAML_LIST ? at->count : 0;
+    int64_t last = 0;
+    if (!steps || count != value_length(steps)) // one could not be read
+        return;
+    if (count == 0 || count > CANARY_STEPS_MAX)
+        check_error_at(parsing, at->place, "a canary has 1 to %d steps", CANARY_STEPS_MAX);
+    for (size_t i = 0; i < count && i < CANARY_STEPS_MAX; i++) {
+        int64_t percent = value_get_int(value_at(steps, i), "percent", 0);
+        const struct diag_place place = at->items[i]->place;
+        if (!percent && !last)
+            check_error_at(parsing, place, "a canary begins with a weight, as in {weight: 10}");
+        if (percent && percent <= last)
+            check_error_at(parsing, place,
+                "the weights of a canary rise: %" PRId64 " after %" PRId64 " does not", percent,
+                last);
+        if (!percent && !last)
+            return;
+        last = percent ? percent : last;
+    }
+}
+
 void check_deploy(struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
 {
     check_environment(parsing, stage, node);
     check_ports(parsing, stage, node);
     check_deadline(parsing, stage, node);
+    check_canary(parsing, stage, node);
 }

@@ -142,11 +142,36 @@ static const struct schema_row blue_green_rows[] = {
     {0},
 };
 
+static const struct schema_row weight_rows[] = {
+    {"percent", SCHEMA_INT, SCHEMA_REQUIRED, .min = 1, .max = 100,
+        .doc = "of the traffic, for the new instances"},
+    {0},
+};
+static const struct schema_row pause_rows[] = {
+    {"for", SCHEMA_DURATION, SCHEMA_REQUIRED, .min = 1, .max = MS_DAY, .choices = CHOICES("manual"),
+        .also = " duration ", .doc = "how long, or manual: until `davit promote`"},
+    {0},
+};
+static const struct schema_row canary_step_rows[] = {
+    {"weight", SCHEMA_MAP, .rows = weight_rows, .shorthand = "percent",
+        .doc = "sends a share of the traffic to the new instances"},
+    {"pause", SCHEMA_MAP, .rows = pause_rows, .shorthand = "for", .doc = "leaves it at that"},
+    {0},
+};
+static const struct schema_row canary_rows[] = {
+    {"steps", SCHEMA_LIST,
+        .rows =
+            (const struct schema_row[]){{.key = "", .type = SCHEMA_KIND, .rows = canary_step_rows}},
+        .doc = "weights that rise, and pauses; [{weight: 10}, {pause: 60s}, {weight: 50}, {pause: "
+               "60s}] if not given"},
+    {0},
+};
+
 static const struct schema_row strategy_rows[] = {
     {"rolling", SCHEMA_MAP, .rows = no_rows, .doc = "one instance after the other"},
     {"blue-green", SCHEMA_MAP, .rows = blue_green_rows,
         .doc = "all new ones beside the old, then the traffic at once"},
-    {"canary", SCHEMA_MAP, SCHEMA_LATER, .doc = "the traffic in steps"},
+    {"canary", SCHEMA_MAP, .rows = canary_rows, .doc = "the traffic in steps"},
     {0},
 };
 

@@ -26,13 +26,18 @@
 //                                    (absent)
 //   "strategy": {"kind": "rolling"}
 //            or {"kind": "blue-green", "promotion": "automatic" or "manual",
-//                "scale_down_delay_ms": 0},
+//                "scale_down_delay_ms": 0}
+//            or {"kind": "canary", "steps": [step, …]},  steps: (absent) the usual ones
 //   "gates": {"before_switch": [gate, …], "after_switch": [gate, …]},
 //   "secrets": ["DATABASE_URL"],     the same as the stage's `secrets`
 //   "grace_ms": 30000,               from the signal to end to the one to die
 //   "drain_ms": 30000,               for connections to end by themselves
 //   "deadline_ms": 600000            for the new instances to become ready
 // }
+//
+// step: {"kind": "weight", "percent": 5}         the first one is; they rise
+//    or {"kind": "pause", "for_ms": 60000}
+//    or {"kind": "pause", "for": "manual"}        until `davit promote`
 //
 // gate: {"kind": "http", "path": "/ping", "status": 200, "headers": {"name": "value"},
 //        "content_type": "application/json" (absent), "body": "part of it" (absent),

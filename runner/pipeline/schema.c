@@ -59,9 +59,19 @@ static struct value *read_lines(
     return value_string_n(lines.data, lines.length);
 }
 
+static bool is_one_of(const char *text, const char *const *choices)
+{
+    for (; choices && *choices; choices++)
+        if (strcmp(text, *choices) == 0)
+            return true;
+    return false;
+}
+
 static struct value *read_number(
     struct schema_walk *w, const struct schema_row *row, const struct yaml_node *node)
 {
+    if (node->type == YAML_SCALAR && is_one_of(node->text, row->choices))
+        return value_string(node->text);
     enum scalar type = schema_scalar(row->type);
     int64_t n;
     if (node->type != YAML_SCALAR || !scalar_read(type, node->text, &n)) {
@@ -87,14 +97,6 @@ static struct value *read_number(
     if (row->check)
         row->check(w, row, node);
     return value_int(n);
-}
-
-static bool is_one_of(const char *text, const char *const *choices)
-{
-    for (; choices && *choices; choices++)
-        if (strcmp(text, *choices) == 0)
-            return true;
-    return false;
 }
 
 static struct value *read_enum(
@@ -247,9 +249,10 @@ static struct value *read_node(
 static void set_value(struct value *out, const struct schema_row *row, struct value *v)
 {
     char key[64];
-    const char *unit = row->type == SCHEMA_DURATION ? "_ms"
-                       : row->type == SCHEMA_CPU    ? "_percent"
-                                                    : "";
+    const char *unit = value_type(v) == VALUE_STRING  ? ""
+                       : row->type == SCHEMA_DURATION ? "_ms"
+                       : row->type == SCHEMA_CPU      ? "_percent"
+                                                      : "";
     snprintf(key, sizeof key, "%s%s", row->key, unit);
     value_set(out, key, v);
 }

@@ -15,7 +15,8 @@ enum schema_type {
     SCHEMA_LINES,    // a scalar or a list of them: a string, joined by newlines
     SCHEMA_BOOL,     // true or false
     SCHEMA_INT,      // min to max
-    SCHEMA_DURATION, // min to max milliseconds: an integer, under KEY_ms
+    SCHEMA_DURATION, // min to max milliseconds: an integer, under KEY_ms. Or one of choices: a
+                     // string, under KEY
     SCHEMA_SIZE,     // an integer, of bytes
     SCHEMA_CPU,      // "1.5": an integer, under KEY_percent
     SCHEMA_ENUM,     // one of choices
@@ -48,7 +49,8 @@ struct schema_row {
     unsigned flags;
     const char *fallback; // the default, as a file would say it; NULL: absent stays absent
     int64_t min, max;     // INT; DURATION, where a max of 0 is none
-    const char *const *choices, *const *later; // ENUM: what is there; what is understood only
+    const char *const *choices, *const *later; // ENUM: what is there; what is understood only.
+                                               // DURATION: words that may stand for one, or NULL
     const struct schema_row *rows;
     const char *shorthand; // MAP: what is no map stands for {shorthand: …}
     schema_check_fn *check;

@@ -151,6 +151,10 @@ static void add_wanted(struct str *out, const struct schema_row *row)
     case SCHEMA_SIZE:
     case SCHEMA_CPU:
         str_puts(out, scalar_wants(schema_scalar(row->type)));
+        if (row->choices) {
+            str_puts(out, ", or ");
+            add_choices(out, row->choices);
+        }
         break;
     case SCHEMA_ENUM:
         str_puts(out, row->choices[1] ? "one of " : "");

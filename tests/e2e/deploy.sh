@@ -213,6 +213,68 @@ test_a_manual_promotion_parks_and_goes_on_when_told() {
     [[ $(field .live) == 2 ]] || fail "$(davit status "$app")"
 }
 
+# share_of VERSION: how many of a hundred requests it answers.
+share_of() {
+    davit-load --connections 4 --rate 500 --duration 4s "$url/version" >"$here/share.json" 2>/dev/null
+    jq "100 * (.versions.$1.answers // 0) / .requests | round" "$here/share.json"
+}
+
+test_a_canary_gets_its_share_and_all_of_the_traffic_once_it_is_promoted() {
+    local share canary pid
+    new_app
+    instances=3
+    expect 0 deploy v1
+    strategy='{canary: {steps: [{weight: 20}, {pause: manual}, {weight: 60}, {pause: 100ms}, {weight: 80}, {pause: manual}]}}'
+    pipeline v2
+    expect 0 davit plan
+    contains 'scale new to 1' 'traffic 20 % to new' 'pause until promoted' 'scale new to 2' 'traffic 60 % to new' \
+        'pause 100ms' 'scale new to 3' 'traffic 80 % to new' 'at most 6 instances at once'
+    start_load --slow-posts 300ms
+    expect 0 deploy v2
+    contains promote
+    services_are 4 || fail "not one canary beside three: $(davit status "$app")"
+    share=$(share_of v2)
+    ((share >= 15 && share <= 25)) || fail "$share % instead of 20 %: $(cat "$here/share.json")"
+    canary=$(service_pids)
+    expect 0 davit promote "$app" # and the next pause is not passed by it
+    contains promote
+    [[ $(field .live) == 1 ]] || fail "$(davit status "$app")"
+    share=$(share_of v2)
+    ((share >= 75 && share <= 85)) || fail "$share % instead of 80 %: $(cat "$here/share.json")"
+    for pid in $canary; do
+        grep -qx "$pid" <<<"$(service_pids)" || fail "instance $pid was restarted: $(davit status "$app")"
+    done
+    canary=$(davit status "$app" -o json | jq '.[0].sets[] | select(.release == 2) | .instances | length')
+    [[ $canary == 3 ]] || fail "$(davit status "$app")"
+    canary=$(service_pids)
+    expect 0 davit promote "$app"
+    stop_load
+    load_saw 'v1 v2'
+    services_are 3 || fail "not three instances are left: $(davit status "$app")"
+    for pid in $(service_pids); do
+        grep -qx "$pid" <<<"$canary" || fail "instance $pid was restarted: $(davit status "$app")"
+    done
+    [[ $(field .live) == 2 ]] || fail "$(davit status "$app")"
+    expect 2 davit promote "$app"
+    contains "no rollout of $app is under way"
+}
+
+test_an_aborted_canary_leaves_the_old_release_as_it_was() {
+    local before
+    new_app
+    expect 0 deploy v1
+    before=$(service_pids)
+    strategy='{canary: {steps: [{weight: 50}, {pause: manual}]}}'
+    start_load
+    expect 0 deploy v2
+    until_true 10 load_sees v2
+    expect 0 davit abort "$app"
+    until_true 20 services_are 2
+    stop_load
+    expect_version v1
+    [[ $(service_pids) == "$before" ]] || fail "the old instances were not left alone"
+}
+
 test_a_parked_rollout_can_be_aborted() {
     new_app
     expect 0 deploy v1

@@ -89,6 +89,7 @@ static void act(
     case STEP_COMMIT:
         w->live = r->to;
         break;
+    case STEP_APPLY:
     case STEP_AWAIT:
     case STEP_DRAIN:
     case STEP_GATE:

@@ -210,6 +210,7 @@ static int model_observe(struct target *t, struct snapshot *ret, struct error *e
         .rollout = w->rollout,
         .position = w->position,
         .last = w->last,
+        .routed = true,
         .abort_requested = w->abort_requested,
         .promote_requested = w->promote_requested,
     };

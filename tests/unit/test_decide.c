@@ -45,6 +45,16 @@
 //   back:       0 traffic 0 if it can be taken, 1 scale old 2, 2 await, 3 traffic 0, 4 retire new
 //   settle on old: 0 traffic 0 if it can be taken, 1 retire new
 //   settle on new: 0 traffic 100, 1 commit, 2 scale new 2, 3 retire old
+//   canary:     0 scale new 1, 1 await, 2 traffic 20, 3 pause 30s, 4 scale new 2, 5 await,
+//               6 traffic 60, 7 pause until promoted, 8 await, 9 traffic 100, 10 commit,
+//               11 retire old
+//   applies:    0 apply new, 1 scale new 2, 2 await, 3 traffic 100, 4 commit, 5 retire old
+//     back:     0 traffic 0 if it can be taken, 1 apply old, 2 scale old 2, 3 await, 4 traffic 0,
+//               5 retire new
+//     settle on old: 0 traffic 0 if it can be taken, 1 apply old, 2 retire new
+//   native:     0 apply new, 1 scale new 2, 2 await, 3 commit, 4 retire old
+//     back:     0 apply old, 1 scale old 2, 2 await, 3 retire new
+//     settle on old: 0 apply old, 1 scale old 2, 2 retire new
 #define COUNTS .from = 1, .to = 2, .from_count = 2, .to_count = 2, .progress_deadline_ms = DEADLINE
 static const struct rollout blue_green = {COUNTS, .strategy = STRATEGY_BLUE_GREEN,
     .to_slot = SLOT_GREEN, .gates_before = true, .gates_after = true, .manual_promotion = true,
@@ -52,6 +62,14 @@ static const struct rollout blue_green = {COUNTS, .strategy = STRATEGY_BLUE_GREE
 static const struct rollout rolling = {COUNTS, .strategy = STRATEGY_ROLLING};
 static const struct rollout rollback = {
     COUNTS, .strategy = STRATEGY_ROLLBACK, .to_slot = SLOT_GREEN};
+static const struct rollout canary = {COUNTS, .strategy = STRATEGY_CANARY, .to_slot = SLOT_GREEN,
+    .canary = {.count = 4,
+        .steps = {{.percent = 20}, {.pause_ms = 30000}, {.percent = 60},
+            {.pause_ms = PAUSE_FOR_PROMOTION}}}};
+static const struct rollout applies = {
+    COUNTS, .strategy = STRATEGY_BLUE_GREEN, .to_slot = SLOT_GREEN, .applies = true};
+static const struct rollout native = {
+    COUNTS, .strategy = STRATEGY_ROLLING, .native_rolling = true, .applies = true};
 static const struct rollout first = {
     .to = 2, .to_count = 2, .strategy = STRATEGY_ROLLING, .progress_deadline_ms = DEADLINE};
 
@@ -66,6 +84,9 @@ struct row {
     int64_t after; // ms after the step's begin
     bool abort, promote, aborted;
     int64_t live; // 0: the old one
+    bool unrouted, settled;
+    int64_t applied;
+    const char *apply_doomed;
 };
 
 static const struct row rows[] = {
@@ -224,6 +245,98 @@ static const struct row rows[] = {
     {"settled on new", &rolling, PHASE_SETTLE_NEW, 3, NOBODY, SET(2, 1, 100),
         .wanted = "finish rollback failed", .live = 2},
 
+    // A canary.
+    {"a canary gets its share", &canary, PHASE_FORWARD, 1, SET(2, 2, 100), SET(1, 1, 0),
+        .wanted = "write forward 2: traffic 20 % to new"},
+    {"and has it for a while", &canary, PHASE_FORWARD, 3, SET(2, 2, 80), SET(1, 1, 20),
+        .wanted = "wait 30000", .after = 29999},
+    {"or until it is promoted", &canary, PHASE_FORWARD, 3, SET(2, 2, 80), SET(1, 1, 20),
+        .wanted = "write forward 4: scale new to 2", .promote = true},
+    {"it grows before it gets more", &canary, PHASE_FORWARD, 5, SET(2, 2, 80), STALE(2, 1, 20),
+        .wanted = "wait 60000"},
+    {"a canary waits for its promotion", &canary, PHASE_FORWARD, 7, SET(2, 2, 40), SET(2, 2, 60),
+        .wanted = "park", .after = DEADLINE * 9},
+    {"promoted, it is awaited before all of the traffic comes", &canary, PHASE_FORWARD, 8,
+        SET(2, 2, 40), SET(2, 1, 60), .wanted = "wait 60000"},
+    {"an aborted canary loses the traffic first", &canary, PHASE_FORWARD, 7, SET(2, 2, 40),
+        SET(2, 2, 60), .wanted = "write back 0: traffic 0 % to new, if it can take it",
+        .reason = "aborted by ann", .abort = true},
+    {"as does one that is doomed while it pauses", &canary, PHASE_FORWARD, 7, SET(2, 2, 40),
+        DOOMED(2, 1, 60), .wanted = "write back 0: traffic 0 % to new, if it can take it",
+        .reason = "instance 0: exit 2"},
+
+    // Objects beside the instances.
+    {"objects are applied first", &applies, PHASE_FORWARD, 0, SET(2, 2, 100), NOBODY,
+        .wanted = "write forward 0: apply the objects of new", .applied = 1, .settled = true},
+    {"once", &applies, PHASE_FORWARD, 0, SET(2, 2, 100), NOBODY, .wanted = "wait 60000",
+        .applied = 2},
+    {"and are awaited", &applies, PHASE_FORWARD, 0, SET(2, 2, 100), NOBODY,
+        .wanted = "write forward 1: scale new to 2", .applied = 2, .settled = true},
+    {"not for ever", &applies, PHASE_FORWARD, 0, SET(2, 2, 100), NOBODY, .wanted = "write back 0",
+        .reason = "release 2: its objects have not settled after 1m", .applied = 2,
+        .after = DEADLINE},
+    {"objects that can never settle", &applies, PHASE_FORWARD, 0, SET(2, 2, 100), NOBODY,
+        .wanted = "write back 0", .reason = "StatefulSet/db", .applied = 2,
+        .apply_doomed = "StatefulSet/db"},
+    {"but those of before say nothing of the new", &applies, PHASE_FORWARD, 0, SET(2, 2, 100),
+        NOBODY, .wanted = "write forward 0: apply the objects of new", .applied = 1,
+        .apply_doomed = "StatefulSet/db"},
+    {"later they are nobody's business", &applies, PHASE_FORWARD, 2, SET(2, 2, 100), SET(2, 1, 0),
+        .wanted = "wait 60000", .applied = 2, .apply_doomed = "StatefulSet/db"},
+    {"going back, they come after the traffic", &applies, PHASE_BACK, 0, SET(2, 2, 100),
+        SET(2, 2, 0), .wanted = "write back 1: apply the objects of old", .applied = 2,
+        .settled = true},
+    {"going back, they are awaited", &applies, PHASE_BACK, 1, SET(2, 2, 100), SET(2, 2, 0),
+        .wanted = "wait 60000", .applied = 1},
+    {"going back, they were never replaced", &applies, PHASE_BACK, 0, SET(2, 2, 100), NOBODY,
+        .wanted = "write back 1", .applied = 1, .settled = true},
+    {"going back, they can never settle", &applies, PHASE_BACK, 1, SET(2, 2, 100), SET(2, 2, 0),
+        .wanted = "write settle on old 0", .reason = "; going back: StatefulSet/db", .applied = 1,
+        .apply_doomed = "StatefulSet/db"},
+    {"going back, an old set that is still what it was is not doomed yet", &applies, PHASE_BACK, 1,
+        DOOMED(2, 0, 100), SET(2, 2, 0), .wanted = "wait 60000", .applied = 1},
+    {"going back, they settle too late", &applies, PHASE_BACK, 1, SET(2, 2, 100), SET(2, 2, 0),
+        .wanted = "write settle on old 0",
+        .reason = "; going back: release 1: its objects have not settled after 1m", .applied = 1,
+        .after = DEADLINE},
+    {"settling, nobody waits for them", &applies, PHASE_SETTLE_OLD, 1, SET(2, 1, 100), SET(2, 2, 0),
+        .wanted = "write settle on old 2: retire new", .applied = 1},
+    {"settling, they are applied all the same", &applies, PHASE_SETTLE_OLD, 0, SET(2, 1, 100),
+        SET(2, 2, 0), .wanted = "write settle on old 1: apply the objects of old", .applied = 2},
+
+    // Traffic that follows late.
+    {"traffic that has not followed is waited for", &rolling, PHASE_FORWARD, 2, SET(2, 2, 50),
+        SET(1, 1, 50), .wanted = "wait 60000", .unrouted = true},
+    {"and for so long nothing is taken", &rolling, PHASE_FORWARD, 2, SET(2, 2, 50), SET(1, 1, 50),
+        .wanted = "write back 0: traffic 0 % to new, if it can take it",
+        .reason = "release 2: the traffic has not followed after 1m", .unrouted = true,
+        .after = DEADLINE},
+    {"nor written again on the way back", &rolling, PHASE_BACK, 3, SET(2, 2, 100), SET(1, 1, 0),
+        .wanted = "wait 60000", .unrouted = true},
+
+    // A platform that replaces instances by itself.
+    {"it is told the new release once", &native, PHASE_FORWARD, 0, SET(2, 2, 100), NOBODY,
+        .wanted = "write forward 1: scale new to 2", .applied = 2, .settled = true},
+    {"that it has not come to it yet is waited for", &native, PHASE_FORWARD, 2, STALE(0, 2, 100),
+        STALE(2, 0, 0), .wanted = "wait 60000", .applied = 2},
+    {"it replaces them", &native, PHASE_FORWARD, 2, SET(0, 1, 50), SET(2, 1, 50),
+        .wanted = "wait 60000", .applied = 2},
+    {"it has", &native, PHASE_FORWARD, 2, SET(0, 0, 0), SET(2, 2, 100),
+        .wanted = "write forward 3: commit: new is live", .applied = 2},
+    {"what else there was of the old ends", &native, PHASE_FORWARD, 3, SET(0, 0, 0), SET(2, 2, 100),
+        .wanted = "write forward 4: retire old", .applied = 2, .live = 2},
+    {"it is told the old release again", &native, PHASE_BACK, 0, SET(0, 1, 50), SET(2, 1, 50),
+        .wanted = "write back 1: scale old to 2", .applied = 1, .settled = true},
+    {"unless it never heard of the new", &native, PHASE_BACK, 0, SET(2, 2, 100), SET(0, 0, 0),
+        .wanted = "write back 1", .applied = 1, .settled = true},
+    {"it has replaced them back", &native, PHASE_BACK, 2, SET(2, 2, 100), SET(0, 0, 0),
+        .wanted = "write back 3: retire new", .applied = 1},
+    {"settling on old tells it, too", &native, PHASE_SETTLE_OLD, 0, SET(0, 1, 50), SET(2, 1, 50),
+        .wanted = "write settle on old 1: scale old to 2", .applied = 1},
+    {"new ones that it may have ended since are no reason to settle on them", &native,
+        PHASE_SETTLE_OLD, 1, STALE(2, 0, 0), STALE(0, 2, 100),
+        .wanted = "write settle on old 2: retire new", .applied = 1},
+
     // A rollback.
     {"a rollback that fails settles", &rollback, PHASE_FORWARD, 1, SET(2, 0, 100), DOOMED(2, 1, 0),
         .wanted = "write settle on new 0: traffic 100 % to new", .reason = "instance 0: exit 2"},
@@ -272,7 +385,12 @@ static void fill(const struct row *row, struct snapshot *seen)
         .abort_requested = row->abort,
         .promote_requested = row->promote,
         .abort_who = "ann",
+        .routed = !row->unrouted,
+        .applied = row->applied,
+        .settled = row->settled,
     };
+    if (row->apply_doomed)
+        snprintf(seen->apply_doomed, sizeof seen->apply_doomed, "%s", row->apply_doomed);
     seen->sets[SET_OLD].release = row->rollout->from;
     seen->sets[SET_NEW].release = row->rollout->to;
 }

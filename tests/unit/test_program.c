@@ -15,6 +15,16 @@ static void steps_print(const struct program *p, struct str *out)
     }
 }
 
+#define CANARY                                                                                     \
+    {                                                                                              \
+        .count = 4, .steps = {                                                                     \
+            {.percent = 5},                                                                        \
+            {.pause_ms = 60000},                                                                   \
+            {.percent = 50},                                                                       \
+            {.pause_ms = PAUSE_FOR_PROMOTION}                                                      \
+        }                                                                                          \
+    }
+
 static const struct {
     const char *name;
     struct rollout rollout;
@@ -67,12 +77,71 @@ static const struct {
             .gates_after = true},
         "scale new to 4; await new: 4 ready; gates after_switch; await new: 4 ready; "
         "commit: new is live; retire old"},
+    {"by a platform that applies objects, too",
+        {.strategy = STRATEGY_ROLLING,
+            .from = 1,
+            .from_count = 4,
+            .to_count = 4,
+            .native_rolling = true,
+            .applies = true},
+        "apply the objects of new; scale new to 4; await new: 4 ready; commit: new is live; "
+        "retire old"},
+    {"objects come before instances",
+        {.strategy = STRATEGY_ROLLBACK, .from = 1, .from_count = 1, .to_count = 1, .applies = true},
+        "apply the objects of new; scale new to 1; await new: 1 ready; traffic 100 % to new; "
+        "commit: new is live; retire old"},
     {"the first deployment", {.strategy = STRATEGY_ROLLING, .to_count = 2, .gates_before = true},
         "scale new to 2; await new: 2 ready; gates before_switch; await new: 2 ready; "
         "traffic 100 % to new; commit: new is live"},
     {"the first deployment has no old one to keep up",
         {.strategy = STRATEGY_BLUE_GREEN, .to_count = 1, .scale_down_delay_ms = 30000},
         "scale new to 1; await new: 1 ready; traffic 100 % to new; commit: new is live"},
+    {"a canary where weights are exact",
+        {.strategy = STRATEGY_CANARY,
+            .from = 1,
+            .from_count = 2,
+            .to_count = 4,
+            .gates_before = true,
+            .gates_after = true,
+            .canary = CANARY},
+        "scale new to 1; await new: 1 ready; gates before_switch; await new: 1 ready; "
+        "traffic 5 % to new; pause 1m; gates after_switch; "
+        "scale new to 2; await new: 2 ready; traffic 50 % to new; pause until promoted; "
+        "gates after_switch; scale new to 4; await new: 4 ready; traffic 100 % to new; "
+        "gates after_switch; await new: 4 ready; commit: new is live; retire old"},
+    {"a canary by the ratio of instances",
+        {.strategy = STRATEGY_CANARY,
+            .from = 1,
+            .from_count = 10,
+            .to_count = 10,
+            .by_ratio = true,
+            .canary = CANARY},
+        "scale new to 1; await new: 1 ready; traffic 5 % to new; pause 1m; "
+        "scale new to 5; await new: 5 ready; traffic 50 % to new; scale old to 5; "
+        "drain old to 5; pause until promoted; "
+        "scale new to 10; await new: 10 ready; traffic 100 % to new; commit: new is live; "
+        "retire old"},
+    {"a canary of one instance",
+        {.strategy = STRATEGY_CANARY,
+            .from = 1,
+            .from_count = 1,
+            .to_count = 1,
+            .by_ratio = true,
+            .canary = {.count = 1, .steps = {{.percent = 5}}}},
+        "scale new to 1; await new: 1 ready; traffic 5 % to new; await new: 1 ready; "
+        "traffic 100 % to new; commit: new is live; retire old"},
+    {"a canary that says 100 % itself",
+        {.strategy = STRATEGY_CANARY,
+            .from = 1,
+            .from_count = 2,
+            .to_count = 2,
+            .gates_after = true,
+            .canary = {.count = 2, .steps = {{.percent = 100}, {.pause_ms = 60000}}}},
+        "scale new to 2; await new: 2 ready; traffic 100 % to new; pause 1m; "
+        "gates after_switch; await new: 2 ready; commit: new is live; retire old"},
+    {"the first deployment is no canary",
+        {.strategy = STRATEGY_CANARY, .to_count = 2, .canary = CANARY},
+        "scale new to 2; await new: 2 ready; traffic 100 % to new; commit: new is live"},
     {"a rollback skips gates and pauses",
         {.strategy = STRATEGY_ROLLBACK,
             .from = 2,
@@ -118,8 +187,32 @@ static const struct {
             .from_count = 3,
             .to_count = 3,
             .native_rolling = true},
-        "scale old to 3; await old: 3 ready; retire new", "retire new",
+        "scale old to 3; await old: 3 ready; retire new", "scale old to 3; retire new",
         "commit: new is live; scale new to 3; retire old"},
+    {"with objects: once the traffic is back",
+        {.strategy = STRATEGY_BLUE_GREEN,
+            .from = 1,
+            .from_count = 3,
+            .to_count = 2,
+            .applies = true},
+        "traffic 0 % to new, if it can take it; apply the objects of old; scale old to 3; "
+        "await old: 3 ready; traffic 0 % to new; retire new",
+        "traffic 0 % to new, if it can take it; apply the objects of old; retire new",
+        "traffic 100 % to new; apply the objects of new; commit: new is live; scale new to 2; "
+        "retire old"},
+    {"with objects, the first deployment",
+        {.strategy = STRATEGY_BLUE_GREEN, .to_count = 2, .applies = true}, "retire new",
+        "traffic 0 % to new, if it can take it; retire new", NULL},
+    {"with objects, the platform's rolling",
+        {.strategy = STRATEGY_ROLLING,
+            .from = 1,
+            .from_count = 3,
+            .to_count = 3,
+            .native_rolling = true,
+            .applies = true},
+        "apply the objects of old; scale old to 3; await old: 3 ready; retire new",
+        "apply the objects of old; scale old to 3; retire new",
+        "apply the objects of new; commit: new is live; scale new to 3; retire old"},
 };
 
 static void check_steps(const char *name, struct program *p, const char *wanted)
@@ -174,6 +267,84 @@ static void rolling_keeps_capacity_and_traffic_for_all_counts(void **state)
             assert_int_equal(fresh, to);
             assert_true(program_peak(&p, &r) <= (from > to ? from : to) + 1);
         }
+}
+
+// What Argo Rollouts' rules give: the closest share, ties to the canary, nobody at 0.
+static const struct {
+    int count, percent, fresh, stale;
+} ratios[] = {
+    {1, 1, 1, 1},
+    {1, 99, 1, 1},
+    {2, 50, 1, 1},
+    {2, 1, 1, 2},
+    {2, 99, 2, 1},
+    {3, 50, 2, 2},
+    {4, 20, 1, 4},
+    {4, 25, 1, 3},
+    {4, 99, 4, 1},
+    {5, 10, 1, 5},
+    {10, 1, 1, 10},
+    {10, 15, 2, 9}, // 18.2 % is closer than 10 %; 20 % is not
+    {10, 45, 5, 6},
+    {10, 55, 6, 5},
+    {10, 95, 10, 1},
+};
+
+static void a_share_by_ratio_is_the_closest_that_there_is(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ratios); i++) {
+        int count = ratios[i].count;
+        struct rollout r = {.strategy = STRATEGY_CANARY,
+            .from = 1,
+            .from_count = count,
+            .to_count = count,
+            .by_ratio = true,
+            .canary = {.count = 1, .steps = {{.percent = ratios[i].percent}}}};
+        AUTO(program) struct program p;
+        program_forward(&r, &p);
+        int fresh = p.steps.items[0].count, stale = count;
+        vec_each (step, &p.steps)
+            if (step->kind == STEP_DRAIN)
+                stale = step->count;
+        if (fresh != ratios[i].fresh || stale != ratios[i].stale)
+            fail_msg("%d %% of %d: %d + %d; wanted: %d + %d", ratios[i].percent, count, fresh,
+                stale, ratios[i].fresh, ratios[i].stale);
+    }
+}
+
+// Of every pair of counts, with a weight for every per cent: what is there only moves from the old
+// to the new, and there are never fewer than before (or than wanted, if that is fewer).
+static void a_canary_only_ever_moves_from_old_to_new(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 12 * 12 * 4 * 2; i++) {
+        struct rollout r = {.strategy = STRATEGY_CANARY,
+            .from = 1,
+            .from_count = 1 + i % 12,
+            .to_count = 1 + i / 12 % 12,
+            .by_ratio = i / 576,
+            .canary = {.count = 24}};
+        for (int k = 0; k < 24; k++)
+            r.canary.steps[k].percent = 1 + 4 * k + i / 144 % 4;
+        AUTO(program) struct program p;
+        program_forward(&r, &p);
+        int least = r.from_count < r.to_count ? r.from_count : r.to_count;
+        int old = r.from_count, fresh = 0;
+        vec_each (step, &p.steps) {
+            if (step->kind == STEP_SCALE && step->set == SET_NEW)
+                assert_true(step->count > fresh);
+            if (step->kind == STEP_SCALE && step->set == SET_OLD)
+                assert_true(r.by_ratio && step->count < old && step->count > 0);
+            if (step->kind == STEP_AWAIT)
+                fresh = step->count;
+            if (step->kind == STEP_DRAIN)
+                old = step->count;
+            assert_true(fresh + old >= least && fresh <= r.to_count);
+            assert_true(step->kind != STEP_WEIGHT || fresh > 0);
+        }
+        assert_int_equal(fresh, r.to_count);
+    }
 }
 
 static const char plan_rolling[] = "      rolling                       old  new  traffic to new\n"
@@ -270,6 +441,23 @@ static void a_rollout_survives_being_stored(void **state)
     assert_memory_equal(&again, &stored, sizeof again);
 }
 
+static void so_does_a_canary(void **state)
+{
+    (void)state;
+    static struct rollout r, again; // all-zero between the fields, so that they can be compared
+    r = stored;
+    r.strategy = STRATEGY_CANARY;
+    r.canary = (struct canary)CANARY;
+    r.by_ratio = true;
+    AUTO(value) struct value *v = rollout_to_value(&r);
+    check_ok(rollout_from_value(v, &again, &err));
+    assert_memory_equal(&again, &r, sizeof r);
+    AUTO_FREE char *text = value_print(value_get(value_get(v, "rollout"), "canary"));
+    assert_string_equal(text,
+        "[{\"kind\":\"weight\",\"percent\":5},{\"kind\":\"pause\",\"for_ms\":60000},"
+        "{\"kind\":\"weight\",\"percent\":50},{\"kind\":\"pause\",\"for\":\"manual\"}]");
+}
+
 static const struct {
     const char *key;
     const char *json; // NULL: the key is missing
@@ -281,7 +469,20 @@ static const struct {
     {"to_count", "65", "\"to_count\" is 65, not within 1 and 64"},
     {"to_count", "0", "\"to_count\" is 0"},
     {"from_count", "0", "release 6 cannot have 0 instances"},
-    {"strategy", "\"canary\"", "\"strategy\" is not one of: rolling, blue-green, rollback"},
+    {"strategy", "\"recreate\"",
+        "\"strategy\" is not one of: rolling, blue-green, canary, rollback"},
+    {"strategy", "\"canary\"", "canary with 0 steps of a canary"},
+    {"canary", "[{\"kind\":\"weight\",\"percent\":5}]", "blue-green with 1 steps of a canary"},
+    {"canary", "[]", "canary is not a list of 1 to 32 steps"},
+    {"canary", "[{\"kind\":\"weight\",\"percent\":0}]", "\"percent\" is 0, not within 1 and 100"},
+    {"canary", "[{\"kind\":\"weight\"}]", "a weight of 0 after one of 0: weights rise"},
+    {"canary", "[{\"kind\":\"weight\",\"percent\":9},{\"kind\":\"weight\",\"percent\":9}]",
+        "a weight of 9 after one of 9: weights rise"},
+    {"canary", "[{\"kind\":\"pause\",\"for\":\"manual\"}]", "a canary begins with a weight"},
+    {"canary", "[{\"kind\":\"weight\",\"percent\":9},{\"kind\":\"pause\"}]",
+        "how long a pause lasts is not said"},
+    {"canary", "[{\"kind\":\"weight\",\"percent\":9},{\"kind\":\"pause\",\"for\":\"ever\"}]",
+        "how long a pause lasts is not said"},
     {"strategy", "\"rolling\"", "rolling goes within one slot"},
     {"from_slot", "\"blue\"", "blue-green goes to the other slot"},
     {"native_rolling", "true", "blue-green is never native"},
@@ -308,9 +509,24 @@ static void a_stored_rollout_that_makes_no_sense_is_refused(void **state)
     check_error(rollout_from_value(v, &again, &err), ERR_UNSUPPORTED, "version 99");
 }
 
+// What was stored before there were objects: an agent that was updated finds it in its state.
+static void a_rollout_of_the_first_version_is_still_understood(void **state)
+{
+    (void)state;
+    AUTO(value) struct value *v = rollout_to_value(&stored);
+    value_set_int(v, "program", 1);
+    value_set(value_get(v, "rollout"), "applies", NULL);
+    struct rollout again;
+    check_ok(rollout_from_value(v, &again, &err));
+    assert_memory_equal(&again, &stored, sizeof again);
+}
+
 TEST_MAIN(cmocka_unit_test(strategies_compile_to_steps),
     cmocka_unit_test(the_way_back_moves_traffic_first_and_capacity_second),
     cmocka_unit_test(rolling_keeps_capacity_and_traffic_for_all_counts),
     cmocka_unit_test(the_plan_shows_counts_traffic_and_peak), cmocka_unit_test(the_plan_as_a_value),
-    cmocka_unit_test(a_rollout_survives_being_stored),
-    cmocka_unit_test(a_stored_rollout_that_makes_no_sense_is_refused))
+    cmocka_unit_test(a_rollout_survives_being_stored), cmocka_unit_test(so_does_a_canary),
+    cmocka_unit_test(a_share_by_ratio_is_the_closest_that_there_is),
+    cmocka_unit_test(a_canary_only_ever_moves_from_old_to_new),
+    cmocka_unit_test(a_stored_rollout_that_makes_no_sense_is_refused),
+    cmocka_unit_test(a_rollout_of_the_first_version_is_still_understood))

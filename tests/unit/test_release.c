@@ -188,7 +188,9 @@ static void a_section_with_a_mistake_is_refused(void **state)
         {"app", NULL, "deploy: \"app\" is missing"},
         {"instances", "\"3\"", "deploy: \"instances\" is not a whole number"},
         {"revision", "1", "deploy: unknown key \"revision\""},
-        {"strategy.kind", "\"canary\"", "deploy: strategy: \"kind\" is not one of"},
+        {"strategy.kind", "\"rollback\"", "deploy: strategy: \"kind\" is not one of"},
+        {"strategy.steps", "[{\"kind\":\"weight\",\"percent\":5}]",
+            "strategy: blue-green has no steps"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         AUTO(value) struct value *v = parse(section);
@@ -235,6 +237,44 @@ static void a_rollout_follows_from_two_releases(void **state)
     check_ok(spec_rollout(&next, &live, true, &caps, &r, &err));
     assert_int_equal(r.strategy, STRATEGY_ROLLBACK);
     assert_false(r.gates_before || r.manual_promotion || r.scale_down_delay_ms);
+}
+
+static void a_canary_is_rolled_out_as_the_target_can_split_traffic(void **state)
+{
+    (void)state;
+    AUTO(release) struct release live = {0}, next = {0};
+    AUTO(value) struct value *v = parse(section);
+    set_path(v, "strategy", parse("{\"kind\":\"canary\"}"));
+    check_ok(release_from_section(v, &next, &err));
+    assert_memory_equal(&next.strategy.canary, &canary_default, sizeof canary_default);
+    set_path(v, "strategy",
+        parse("{\"kind\":\"canary\",\"steps\":[{\"kind\":\"weight\",\"percent\":5}]}"));
+    release_done(&next);
+    check_ok(release_from_section(v, &next, &err));
+    make_release(NULL, &live);
+    live.revision = 6;
+    next.revision = 7;
+    next.slot = slot_other(live.slot);
+    next.run = mem_strdup("42");
+    next.who = mem_strdup("ann");
+
+    struct target_caps caps = {.weight = WEIGHT_EXACT};
+    struct rollout r;
+    check_ok(spec_rollout(&next, &live, false, &caps, &r, &err));
+    assert_int_equal(r.strategy, STRATEGY_CANARY);
+    assert_int_equal(r.canary.count, 1);
+    assert_int_equal(r.canary.steps[0].percent, 5);
+    assert_false(r.by_ratio);
+    caps.weight = WEIGHT_RATIO;
+    check_ok(spec_rollout(&next, &live, false, &caps, &r, &err));
+    assert_true(r.by_ratio);
+    AUTO(value) struct value *stored = rollout_to_value(&r); // it is one that a target takes
+    check_ok(rollout_from_value(stored, &r, &err));
+    check_ok(spec_rollout(&next, &live, true, &caps, &r, &err));
+    assert_int_equal(r.canary.count, 0);
+    caps.weight = WEIGHT_NONE;
+    check_error(spec_rollout(&next, &live, false, &caps, &r, &err), ERR_UNSUPPORTED,
+        "the strategy canary needs a share of the traffic");
 }
 
 static void the_platforms_own_rolling_has_no_gate_before_the_switch(void **state)
@@ -296,5 +336,6 @@ TEST_MAIN(cmocka_unit_test(a_record_survives_its_c_view), cmocka_unit_test(the_c
     cmocka_unit_test(a_deploy_section_becomes_a_release),
     cmocka_unit_test(a_section_with_a_mistake_is_refused),
     cmocka_unit_test(a_rollout_follows_from_two_releases),
+    cmocka_unit_test(a_canary_is_rolled_out_as_the_target_can_split_traffic),
     cmocka_unit_test(the_platforms_own_rolling_has_no_gate_before_the_switch),
     cmocka_unit_test(a_rollback_brings_back_all_of_an_earlier_release))

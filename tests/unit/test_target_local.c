@@ -80,6 +80,7 @@ static void a_full_snapshot_comes_back_as_it_went_and_fits_a_packet(void **state
         .began_unix_ms = 2};
     s.position = (struct position){.phase = PHASE_FORWARD, .step = 1};
     s.last = OUTCOME_ROLLED_BACK;
+    s.routed = true;
     s.abort_requested = s.promote_requested = true;
     strcpy(s.abort_who, "bob");
     strcpy(s.holder, "ann");
