@@ -34,7 +34,12 @@ static const struct field http_rows[] = {
     {"timeout_ms", FIELD(struct gate_spec, timeout_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
     {0},
 };
-static const struct field tcp_rows[] = {KIND, {0}};
+static const struct field tcp_rows[] = {
+    KIND,
+    {"timeout_ms", FIELD(struct gate_spec, timeout_ms, FIELD_INT), .optional = true, .min = 1,
+        .max = TIMEOUT_MAX},
+    {0},
+};
 static const struct field log_rows[] = {
     KIND,
     {"absent", FIELD(struct gate_spec, absent, FIELD_STRING)},

@@ -21,7 +21,7 @@ struct gate_spec {
     char *content_type;    // the answer's begins with it
     char *body;            // occurs in the answer's body
     struct value *json;    // map: dotted path ("a.b.0.c") in the answer's body → scalar
-    int64_t timeout_ms;    // http: from request to end of the answer
+    int64_t timeout_ms;    // http: from request to end of the answer; tcp: to be connected (0: 5 s)
     char *absent;          // log: POSIX extended regular expression
     int64_t for_ms;        // stable
 };
@@ -31,9 +31,9 @@ struct gate_list {
 };
 void gate_list_done(struct gate_list *list);
 // A list of maps: {"kind": "http", "path", "status", "headers"?, "content_type"?, "body"?, "json"?,
-// "timeout_ms"}, {"kind": "tcp"}, {"kind": "log", "absent"}, {"kind": "stable", "for_ms"}. Appends
-// to *ret, which the caller frees in any case. ERR_PROTOCOL, or ERR_CONFIG for a pattern that is
-// none; `what` names the list.
+// "timeout_ms"}, {"kind": "tcp", "timeout_ms"?}, {"kind": "log", "absent"}, {"kind": "stable",
+// "for_ms"}. Appends to *ret, which the caller frees in any case. ERR_PROTOCOL, or ERR_CONFIG for a
+// pattern that is none; `what` names the list.
 int gate_list_from_value(
     const struct value *v, const char *what, struct gate_list *ret, struct error *err);
 struct value *gate_list_to_value(const struct gate_list *list);

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/text.h"
 #include "deploy/gate_check.h"
 #include "os/fd.h"
 
@@ -130,9 +131,18 @@ static void on_connected(struct loop_io *io, uint32_t events)
     probe_over(probe);
 }
 
+static int64_t connect_ms(const struct probe *probe)
+{
+    return probe->gate->timeout_ms ? probe->gate->timeout_ms : TCP_TIMEOUT_MS;
+}
+
 static void on_connect_late(struct loop_timer *timer)
 {
-    probe_reject(timer->arg, "no answer in 5s", "a connection");
+    struct probe *probe = timer->arg;
+    char duration[DURATION_TEXT_MAX];
+    AUTO_FREE char *seen =
+        mem_printf("no answer in %s", duration_print(connect_ms(probe), duration));
+    probe_reject(probe, seen, "a connection");
 }
 
 // "127.0.0.1:80" or "[::1]:80": instances have no names to look up. NULL with *err.
@@ -181,7 +191,7 @@ static void start_tcp(struct probe *probe)
         probe_reject(probe, err.message, "a connection");
     else
         loop_timer_start(
-            loop, &probe->timer, loop_now(loop) + TCP_TIMEOUT_MS, on_connect_late, probe);
+            loop, &probe->timer, loop_now(loop) + connect_ms(probe), on_connect_late, probe);
 }
 
 // stable

@@ -24,7 +24,8 @@ static struct value *parse(const char *json)
 static const char all_kinds[] =
     "[{\"kind\":\"http\",\"path\":\"/ping\",\"status\":200,\"headers\":{\"X-A\":\"b\"},"
     "\"content_type\":\"application/json\",\"body\":\"pong\",\"json\":{\"message\":\"pong\"},"
-    "\"timeout_ms\":5000},{\"kind\":\"tcp\"},{\"kind\":\"log\",\"absent\":\"panic|FATAL\"},"
+    "\"timeout_ms\":5000},{\"kind\":\"tcp\"},{\"kind\":\"tcp\",\"timeout_ms\":700},{\"kind\":"
+    "\"log\",\"absent\":\"panic|FATAL\"},"
     "{\"kind\":\"stable\",\"for_ms\":10000}]";
 
 static void gates_survive_being_stored(void **state)
@@ -33,7 +34,7 @@ static void gates_survive_being_stored(void **state)
     AUTO(value) struct value *v = parse(all_kinds);
     struct gate_list list = {0};
     check_ok(gate_list_from_value(v, "gates", &list, &err));
-    assert_int_equal(list.items.length, 4);
+    assert_int_equal(list.items.length, 5);
     AUTO(value) struct value *again = gate_list_to_value(&list);
     AUTO_FREE char *text = value_print(again);
     assert_string_equal(text, all_kinds);
@@ -44,7 +45,7 @@ static void gates_survive_being_stored(void **state)
         str_puts(&names, "; ");
     }
     assert_string_equal(
-        names.data, "http /ping; tcp; log without \"panic|FATAL\"; stable for 10s; ");
+        names.data, "http /ping; tcp; tcp; log without \"panic|FATAL\"; stable for 10s; ");
     gate_list_done(&list);
 }
 
