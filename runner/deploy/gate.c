@@ -18,13 +18,15 @@ static const char *const kind_names[] = {
     NULL,
 };
 
-#define KIND                                                                                       \
+// What every kind has.
+#define COMMON                                                                                     \
+    {"kind", FIELD(struct gate_spec, kind, FIELD_ENUM), .names = kind_names},                      \
     {                                                                                              \
-        "kind", FIELD(struct gate_spec, kind, FIELD_ENUM), .names = kind_names                     \
+        "dry_run", FIELD(struct gate_spec, dry_run, FIELD_BOOL), .optional = true                  \
     }
 
 static const struct field http_rows[] = {
-    KIND,
+    COMMON,
     {"path", FIELD(struct gate_spec, path, FIELD_STRING)},
     {"status", FIELD(struct gate_spec, status, FIELD_COUNT), .min = 100, .max = 599},
     {"headers", FIELD(struct gate_spec, headers, FIELD_VALUE), .optional = true},
@@ -35,18 +37,18 @@ static const struct field http_rows[] = {
     {0},
 };
 static const struct field tcp_rows[] = {
-    KIND,
+    COMMON,
     {"timeout_ms", FIELD(struct gate_spec, timeout_ms, FIELD_INT), .optional = true, .min = 1,
         .max = TIMEOUT_MAX},
     {0},
 };
 static const struct field log_rows[] = {
-    KIND,
+    COMMON,
     {"absent", FIELD(struct gate_spec, absent, FIELD_STRING)},
     {0},
 };
 static const struct field stable_rows[] = {
-    KIND,
+    COMMON,
     {"for_ms", FIELD(struct gate_spec, for_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
     {0},
 };
@@ -150,7 +152,7 @@ struct value *gate_list_to_value(const struct gate_list *list)
     return v;
 }
 
-void gate_print(const struct gate_spec *gate, struct str *out)
+static void print_kind(const struct gate_spec *gate, struct str *out)
 {
     char duration[DURATION_TEXT_MAX];
     switch (gate->kind) {
@@ -167,4 +169,11 @@ void gate_print(const struct gate_spec *gate, struct str *out)
         str_printf(out, "stable for %s", duration_print(gate->for_ms, duration));
         return;
     }
+}
+
+void gate_print(const struct gate_spec *gate, struct str *out)
+{
+    print_kind(gate, out);
+    if (gate->dry_run)
+        str_puts(out, " (dry run)");
 }

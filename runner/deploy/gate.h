@@ -14,6 +14,7 @@ enum gate_kind {
 
 struct gate_spec {
     enum gate_kind kind;
+    bool dry_run; // its verdict is told, and is never a reason to go back
     // http; what is not given is not asked for
     char *path;            // "/ping"
     int status;            // wanted
@@ -32,12 +33,12 @@ struct gate_list {
 void gate_list_done(struct gate_list *list);
 // A list of maps: {"kind": "http", "path", "status", "headers"?, "content_type"?, "body"?, "json"?,
 // "timeout_ms"}, {"kind": "tcp", "timeout_ms"?}, {"kind": "log", "absent"}, {"kind": "stable",
-// "for_ms"}. Appends to *ret, which the caller frees in any case. ERR_PROTOCOL, or ERR_CONFIG for a
-// pattern that is none; `what` names the list.
+// "for_ms"}; each may have "dry_run". Appends to *ret, which the caller frees in any case.
+// ERR_PROTOCOL, or ERR_CONFIG for a pattern that is none; `what` names the list.
 int gate_list_from_value(
     const struct value *v, const char *what, struct gate_list *ret, struct error *err);
 struct value *gate_list_to_value(const struct gate_list *list);
-// "http /ping", "tcp", "log without \"panic\"", "stable for 10s"
+// "http /ping", "tcp", "log without \"panic\"", "stable for 10s", "http /new (dry run)"
 void gate_print(const struct gate_spec *gate, struct str *out);
 
 // Runs gates for the driver. The real one (deploy/prober.h) probes over the network on the driver's
@@ -50,8 +51,8 @@ struct prober_ops {
         struct error *err);
     void (*stop)(struct prober *p); // idempotent
     void (*status)(struct prober *p, struct gate_status *ret);
-    // Every verdict since start() with its numbers: [{phase, gate, instance, passed, seen, wanted,
-    // ms}]; the caller's.
+    // Every verdict since start() with its numbers: [{phase, gate, instance?, dry_run?, passed,
+    // seen, wanted, ms}]; the caller's.
     struct value *(*verdicts)(struct prober *p);
 };
 struct prober {

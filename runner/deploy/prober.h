@@ -8,7 +8,8 @@
 //   - log: searched once, half a second after all others have passed, so that what their probes
 //     caused is in it.
 //
-// The first rejection ends the phase at once.
+// The first rejection ends the phase at once, unless it is a dry run's; dry runs are waited for as
+// all others are.
 #pragma once
 
 #include "deploy/gate.h"

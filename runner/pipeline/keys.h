@@ -46,6 +46,7 @@
 //    or {"kind": "tcp", "timeout_ms": 5000}
 //    or {"kind": "log", "absent": "pattern"}      see pipeline/pattern.h
 //    or {"kind": "stable", "for_ms": 10000}       no restart for so long
+//       each with "dry_run": true (absent)
 #pragma once
 
 #include "pipeline/schema.h"

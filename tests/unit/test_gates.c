@@ -26,7 +26,7 @@ static const char all_kinds[] =
     "\"content_type\":\"application/json\",\"body\":\"pong\",\"json\":{\"message\":\"pong\"},"
     "\"timeout_ms\":5000},{\"kind\":\"tcp\"},{\"kind\":\"tcp\",\"timeout_ms\":700},{\"kind\":"
     "\"log\",\"absent\":\"panic|FATAL\"},"
-    "{\"kind\":\"stable\",\"for_ms\":10000}]";
+    "{\"kind\":\"stable\",\"dry_run\":true,\"for_ms\":10000}]";
 
 static void gates_survive_being_stored(void **state)
 {
@@ -44,8 +44,9 @@ static void gates_survive_being_stored(void **state)
         gate_print(gate, &names);
         str_puts(&names, "; ");
     }
-    assert_string_equal(
-        names.data, "http /ping; tcp; tcp; log without \"panic|FATAL\"; stable for 10s; ");
+    assert_string_equal(names.data,
+        "http /ping; tcp; tcp; log without \"panic|FATAL\"; stable for 10s (dry "
+        "run); ");
     gate_list_done(&list);
 }
 
@@ -356,6 +357,50 @@ static void one_rejection_ends_the_phase_at_once(void **state)
     bench_end(&b);
 }
 
+static void a_dry_run_tells_its_verdict_and_rejects_nothing(void **state)
+{
+    (void)state;
+    static const struct http_answer script[] = {
+        {"http://app:0/new", 30, 404, {0}, ""}, {"http://app:1/new", 30, 200, {0}, ""}, {0}};
+    static const char gates[] = "[{\"kind\":\"http\",\"dry_run\":true,\"path\":\"/new\",\"status\":"
+                                "200,\"timeout_ms\":1500},"
+                                "{\"kind\":\"stable\",\"for_ms\":10}]";
+    struct bench b;
+    bench_start(&b, gates, script);
+    bench_run(&b);
+    assert_int_equal(b.status.state, GATE_PASSED);
+    AUTO(value) struct value *verdicts = b.prober->ops->verdicts(b.prober);
+    assert_int_equal(value_length(verdicts), 3); // it was waited for
+    const struct value *v = value_at(verdicts, 0);
+    assert_string_equal(value_get_str(v, "gate"), "http /new (dry run)");
+    assert_true(value_get_bool(v, "dry_run", false));
+    assert_false(value_get_bool(v, "passed", true));
+    assert_string_equal(value_get_str(v, "seen"), "status 404");
+    assert_true(value_get_bool(value_at(verdicts, 1), "passed", false));
+    assert_null(value_get(value_at(verdicts, 2), "dry_run"));
+    b.target.restart_at = b.target.looks + 1; // what is no dry run still rejects
+    bench_run(&b);
+    assert_int_equal(b.status.state, GATE_REJECTED);
+    bench_end(&b);
+}
+
+static void dry_runs_alone_do_not_need_an_instance(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b, "[{\"kind\":\"tcp\",\"dry_run\":true}]", NULL);
+    struct set_state *set = &b.target.shown.sets[SET_NEW];
+    set->ready = 0;
+    for (size_t i = 0; i < set->instance_count; i++)
+        set->instances[i].state = INSTANCE_DOWN;
+    bench_run(&b);
+    assert_int_equal(b.status.state, GATE_PASSED);
+    AUTO(value) struct value *verdicts = b.prober->ops->verdicts(b.prober);
+    assert_int_equal(value_length(verdicts), 1);
+    assert_string_equal(value_get_str(value_at(verdicts, 0), "seen"), "no instance is ready");
+    bench_end(&b);
+}
+
 static void no_answer_is_a_rejection(void **state)
 {
     (void)state;
@@ -481,6 +526,8 @@ TEST_MAIN(cmocka_unit_test(gates_survive_being_stored),
     cmocka_unit_test(stable_is_all_ready_and_no_restart),
     cmocka_unit_test(every_ready_instance_is_asked_and_the_verdicts_have_numbers),
     cmocka_unit_test(one_rejection_ends_the_phase_at_once),
+    cmocka_unit_test(a_dry_run_tells_its_verdict_and_rejects_nothing),
+    cmocka_unit_test(dry_runs_alone_do_not_need_an_instance),
     cmocka_unit_test(no_answer_is_a_rejection),
     cmocka_unit_test(the_log_is_searched_after_all_else_has_passed),
     cmocka_unit_test(stable_watches_for_its_time), cmocka_unit_test(tcp_connects_to_real_sockets),
