@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "deploy/fields.h"
+#include "net/url.h"
 
 #define GATES_MAX   64
 #define TIMEOUT_MAX (24 * INT64_C(3600000))
@@ -27,7 +28,8 @@ static const char *const kind_names[] = {
 
 static const struct field http_rows[] = {
     COMMON,
-    {"path", FIELD(struct gate_spec, path, FIELD_STRING)},
+    {"path", FIELD(struct gate_spec, path, FIELD_STRING), .optional = true},
+    {"url", FIELD(struct gate_spec, url, FIELD_STRING), .optional = true},
     {"status", FIELD(struct gate_spec, status, FIELD_COUNT), .min = 100, .max = 599},
     {"headers", FIELD(struct gate_spec, headers, FIELD_VALUE), .optional = true},
     {"content_type", FIELD(struct gate_spec, content_type, FIELD_STRING), .optional = true},
@@ -101,15 +103,25 @@ static int check_scalars(const struct value *map, bool texts, const char *what, 
     return 0;
 }
 
+static int check_url(const char *text, const char *what, struct error *err)
+{
+    AUTO(url) struct url url = {0};
+    return url_parse(text, &url, err) < 0 ? error_wrap(err, "%s", what) : 0;
+}
+
 static int check_gate(const struct gate_spec *gate, const char *what, struct error *err)
 {
     if (gate->kind == GATE_LOG)
         return check_pattern(gate->absent, what, err);
     if (gate->kind != GATE_HTTP)
         return 0;
-    if (gate->path[0] != '/')
+    if (!gate->path == !gate->url)
+        return error_set(err, ERR_PROTOCOL, "%s: one of \"path\" and \"url\" is needed", what);
+    if (gate->path && gate->path[0] != '/')
         return error_set(
             err, ERR_PROTOCOL, "%s: the path \"%s\" does not begin with a slash", what, gate->path);
+    if (gate->url && check_url(gate->url, what, err) < 0)
+        return -1;
     if (check_scalars(gate->headers, true, what, err) < 0)
         return -1;
     return check_scalars(gate->json, false, what, err);
@@ -152,12 +164,19 @@ struct value *gate_list_to_value(const struct gate_list *list)
     return v;
 }
 
+// Without what may be a token.
+static void print_address(const struct gate_spec *gate, struct str *out)
+{
+    AUTO_FREE char *url = gate->url ? url_shown(gate->url) : NULL;
+    str_printf(out, "http %s", url ? url : gate->path);
+}
+
 static void print_kind(const struct gate_spec *gate, struct str *out)
 {
     char duration[DURATION_TEXT_MAX];
     switch (gate->kind) {
     case GATE_HTTP:
-        str_printf(out, "http %s", gate->path);
+        print_address(gate, out);
         return;
     case GATE_TCP:
         str_puts(out, "tcp");

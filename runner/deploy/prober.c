@@ -49,7 +49,7 @@ static const struct {
     bool last;    // after all others
     void (*start)(struct probe *probe);
 } kinds[] = {
-    [GATE_HTTP] = {.on_each = true, .start = probe_start_http},
+    [GATE_HTTP] = {.on_each = true, .start = probe_start_http}, // unless it has a URL
     [GATE_TCP] = {.on_each = true, .start = probe_start_tcp},
     [GATE_LOG] = {.last = true, .start = probe_start_log},
     [GATE_STABLE] = {.start = probe_start_stable},
@@ -57,7 +57,7 @@ static const struct {
 
 static bool on_each(const struct gate_spec *gate)
 {
-    return kinds[gate->kind].on_each;
+    return kinds[gate->kind].on_each && !gate->url;
 }
 
 static void probe_start(struct probe *probe)

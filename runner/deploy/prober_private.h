@@ -1,7 +1,7 @@
 // Inside of the prober: one probe is one gate on one instance, or on the set as a whole.
 //
 //   prober.c       all of them: what they mean for the phase, and the verdicts
-//   prober_http.c  http, on each instance
+//   prober_http.c  http, on each instance or of a URL
 //   prober_tcp.c   tcp, on each instance
 //   prober_set.c   what is seen of the set by its target: stable, log
 #pragma once

@@ -181,8 +181,10 @@ static const struct schema_row strategy_rows[] = {
     }
 
 static const struct schema_row http_gate_rows[] = {
-    {"path", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_url_path, .also = " url ",
-        .doc = "what is asked for, such as /ping"},
+    {"path", SCHEMA_STRING, .check = format_gate_path,
+        .doc = "what each instance is asked for, such as /ping"},
+    {"url", SCHEMA_STRING, .check = format_http_url, .also = " address ",
+        .doc = "what is asked for once, such as https://app.example/ping"},
     {"status", SCHEMA_INT, .fallback = "200", .min = 100, .max = 599, .doc = "what must come back"},
     {"headers", SCHEMA_DICT, SCHEMA_EMPTY, .check = format_header, .also = " header ",
         .rows =

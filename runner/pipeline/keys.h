@@ -39,7 +39,8 @@
 //    or {"kind": "pause", "for_ms": 60000}
 //    or {"kind": "pause", "for": "manual"}        until `davit promote`
 //
-// gate: {"kind": "http", "path": "/ping", "status": 200, "headers": {"name": "value"},
+// gate: {"kind": "http", "path": "/ping" or "url": "https://app.example/ping", "status": 200,
+// "headers": {"name": "value"},
 //        "content_type": "application/json" (absent), "body": "part of it" (absent),
 //        "json": {"dotted.path": "the value; of a number or literal its JSON text"},
 //        "timeout_ms": 5000}

@@ -24,7 +24,8 @@ static struct value *parse(const char *json)
 static const char all_kinds[] =
     "[{\"kind\":\"http\",\"path\":\"/ping\",\"status\":200,\"headers\":{\"X-A\":\"b\"},"
     "\"content_type\":\"application/json\",\"body\":\"pong\",\"json\":{\"message\":\"pong\"},"
-    "\"timeout_ms\":5000},{\"kind\":\"tcp\"},{\"kind\":\"tcp\",\"timeout_ms\":700},{\"kind\":"
+    "\"timeout_ms\":5000},{\"kind\":\"http\",\"url\":\"https://a.example/b?c=d\",\"status\":200,"
+    "\"timeout_ms\":1},{\"kind\":\"tcp\"},{\"kind\":\"tcp\",\"timeout_ms\":700},{\"kind\":"
     "\"log\",\"absent\":\"panic|FATAL\"},"
     "{\"kind\":\"stable\",\"dry_run\":true,\"for_ms\":10000}]";
 
@@ -34,7 +35,7 @@ static void gates_survive_being_stored(void **state)
     AUTO(value) struct value *v = parse(all_kinds);
     struct gate_list list = {0};
     check_ok(gate_list_from_value(v, "gates", &list, &err));
-    assert_int_equal(list.items.length, 5);
+    assert_int_equal(list.items.length, 6);
     AUTO(value) struct value *again = gate_list_to_value(&list);
     AUTO_FREE char *text = value_print(again);
     assert_string_equal(text, all_kinds);
@@ -44,9 +45,9 @@ static void gates_survive_being_stored(void **state)
         gate_print(gate, &names);
         str_puts(&names, "; ");
     }
-    assert_string_equal(names.data,
-        "http /ping; tcp; tcp; log without \"panic|FATAL\"; stable for 10s (dry "
-        "run); ");
+    assert_string_equal(names.data, "http /ping; http https://a.example/b; tcp; tcp; log without "
+                                    "\"panic|FATAL\"; stable for 10s (dry "
+                                    "run); ");
     gate_list_done(&list);
 }
 
@@ -59,7 +60,14 @@ static const struct {
     {"[{\"kind\":\"tcp\"},{\"kind\":\"udp\"}]", "gates, gate 2: \"udp\" is no kind of gate",
         ERR_PROTOCOL},
     {"[{\"kind\":\"tcp\",\"path\":\"/\"}]", "unknown key \"path\"", ERR_PROTOCOL},
-    {"[{\"kind\":\"http\",\"status\":200,\"timeout_ms\":1}]", "\"path\" is missing", ERR_PROTOCOL},
+    {"[{\"kind\":\"http\",\"status\":200,\"timeout_ms\":1}]",
+        "one of \"path\" and \"url\" is needed", ERR_PROTOCOL},
+    {"[{\"kind\":\"http\",\"path\":\"/\",\"url\":\"http://a/\",\"status\":200,\"timeout_ms\":1}]",
+        "one of \"path\" and \"url\" is needed", ERR_PROTOCOL},
+    {"[{\"kind\":\"http\",\"url\":\"ftp://a/\",\"status\":200,\"timeout_ms\":1}]",
+        "neither http nor https", ERR_PROTOCOL},
+    {"[{\"kind\":\"http\",\"url\":\"http://u:p@a/\",\"status\":200,\"timeout_ms\":1}]",
+        "gates, gate 1: bad URL", ERR_PROTOCOL},
     {"[{\"kind\":\"http\",\"path\":\"ping\",\"status\":200,\"timeout_ms\":1}]",
         "\"ping\" does not begin with a slash", ERR_PROTOCOL},
     {"[{\"kind\":\"http\",\"path\":\"/\",\"status\":99,\"timeout_ms\":1}]",
@@ -100,6 +108,7 @@ static const struct {
     {"\"status\":200", 200, NULL, "", "status 200 in 12 ms", NULL},
     {"\"status\":200", 503, NULL, "", "status 503", "status 200"},
     {"\"status\":404", 404, NULL, "", "status 404 in 12 ms", NULL},
+    {"\"status\":200", 302, "location: /login?token=x", "", "status 302, to /login", "status 200"},
     {"\"status\":200,\"headers\":{\"X-Ver\":\"2\"}", 200, "x-ver: 2", "", "status 200", NULL},
     {"\"status\":200,\"headers\":{\"X-Ver\":\"2\"}", 200, "x-ver: 1", "", "X-Ver: 1", "X-Ver: 2"},
     {"\"status\":200,\"headers\":{\"X-Ver\":\"2\"}", 200, "x-version: 2", "", "no header X-Ver",
@@ -357,6 +366,23 @@ static void one_rejection_ends_the_phase_at_once(void **state)
     bench_end(&b);
 }
 
+static void a_url_is_asked_once_whatever_the_instances(void **state)
+{
+    (void)state;
+    static const struct http_answer script[] = {{"https://a.example/b?c=d", 5, 503, {0}, ""}, {0}};
+    struct bench b;
+    bench_start(&b,
+        "[{\"kind\":\"http\",\"url\":\"https://a.example/"
+        "b?c=d\",\"status\":200,\"timeout_ms\":1500}]",
+        script);
+    bench_run(&b);
+    assert_int_equal(b.http.count, 1);
+    assert_int_equal(b.status.state, GATE_REJECTED);
+    assert_string_equal(
+        b.status.reason, "http https://a.example/b: status 503; wanted: status 200");
+    bench_end(&b);
+}
+
 static void a_dry_run_tells_its_verdict_and_rejects_nothing(void **state)
 {
     (void)state;
@@ -526,6 +552,7 @@ TEST_MAIN(cmocka_unit_test(gates_survive_being_stored),
     cmocka_unit_test(stable_is_all_ready_and_no_restart),
     cmocka_unit_test(every_ready_instance_is_asked_and_the_verdicts_have_numbers),
     cmocka_unit_test(one_rejection_ends_the_phase_at_once),
+    cmocka_unit_test(a_url_is_asked_once_whatever_the_instances),
     cmocka_unit_test(a_dry_run_tells_its_verdict_and_rejects_nothing),
     cmocka_unit_test(dry_runs_alone_do_not_need_an_instance),
     cmocka_unit_test(no_answer_is_a_rejection),
