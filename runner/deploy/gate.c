@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "deploy/fields.h"
+#include "net/url.h"
 
 #define GATES_MAX   64
 #define TIMEOUT_MAX (24 * INT64_C(3600000))
@@ -18,14 +19,17 @@ static const char *const kind_names[] = {
     NULL,
 };
 
-#define KIND                                                                                       \
+// What every kind has.
+#define COMMON                                                                                     \
+    {"kind", FIELD(struct gate_spec, kind, FIELD_ENUM), .names = kind_names},                      \
     {                                                                                              \
-        "kind", FIELD(struct gate_spec, kind, FIELD_ENUM), .names = kind_names                     \
+        "dry_run", FIELD(struct gate_spec, dry_run, FIELD_BOOL), .optional = true                  \
     }
 
 static const struct field http_rows[] = {
-    KIND,
-    {"path", FIELD(struct gate_spec, path, FIELD_STRING)},
+    COMMON,
+    {"path", FIELD(struct gate_spec, path, FIELD_STRING), .optional = true},
+    {"url", FIELD(struct gate_spec, url, FIELD_STRING), .optional = true},
     {"status", FIELD(struct gate_spec, status, FIELD_COUNT), .min = 100, .max = 599},
     {"headers", FIELD(struct gate_spec, headers, FIELD_VALUE), .optional = true},
     {"content_type", FIELD(struct gate_spec, content_type, FIELD_STRING), .optional = true},
@@ -35,18 +39,18 @@ static const struct field http_rows[] = {
     {0},
 };
 static const struct field tcp_rows[] = {
-    KIND,
+    COMMON,
     {"timeout_ms", FIELD(struct gate_spec, timeout_ms, FIELD_INT), .optional = true, .min = 1,
         .max = TIMEOUT_MAX},
     {0},
 };
 static const struct field log_rows[] = {
-    KIND,
+    COMMON,
     {"absent", FIELD(struct gate_spec, absent, FIELD_STRING)},
     {0},
 };
 static const struct field stable_rows[] = {
-    KIND,
+    COMMON,
     {"for_ms", FIELD(struct gate_spec, for_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
     {0},
 };
@@ -99,15 +103,25 @@ static int check_scalars(const struct value *map, bool texts, const char *what, 
     return 0;
 }
 
+static int check_url(const char *text, const char *what, struct error *err)
+{
+    AUTO(url) struct url url = {0};
+    return url_parse(text, &url, err) < 0 ? error_wrap(err, "%s", what) : 0;
+}
+
 static int check_gate(const struct gate_spec *gate, const char *what, struct error *err)
 {
     if (gate->kind == GATE_LOG)
         return check_pattern(gate->absent, what, err);
     if (gate->kind != GATE_HTTP)
         return 0;
-    if (gate->path[0] != '/')
+    if (!gate->path == !gate->url)
+        return error_set(err, ERR_PROTOCOL, "%s: one of \"path\" and \"url\" is needed", what);
+    if (gate->path && gate->path[0] != '/')
         return error_set(
             err, ERR_PROTOCOL, "%s: the path \"%s\" does not begin with a slash", what, gate->path);
+    if (gate->url && check_url(gate->url, what, err) < 0)
+        return -1;
     if (check_scalars(gate->headers, true, what, err) < 0)
         return -1;
     return check_scalars(gate->json, false, what, err);
@@ -150,12 +164,19 @@ struct value *gate_list_to_value(const struct gate_list *list)
     return v;
 }
 
-void gate_print(const struct gate_spec *gate, struct str *out)
+// Without what may be a token.
+static void print_address(const struct gate_spec *gate, struct str *out)
+{
+    AUTO_FREE char *url = gate->url ? url_shown(gate->url) : NULL;
+    str_printf(out, "http %s", url ? url : gate->path);
+}
+
+static void print_kind(const struct gate_spec *gate, struct str *out)
 {
     char duration[DURATION_TEXT_MAX];
     switch (gate->kind) {
     case GATE_HTTP:
-        str_printf(out, "http %s", gate->path);
+        print_address(gate, out);
         return;
     case GATE_TCP:
         str_puts(out, "tcp");
@@ -167,4 +188,11 @@ void gate_print(const struct gate_spec *gate, struct str *out)
         str_printf(out, "stable for %s", duration_print(gate->for_ms, duration));
         return;
     }
+}
+
+void gate_print(const struct gate_spec *gate, struct str *out)
+{
+    print_kind(gate, out);
+    if (gate->dry_run)
+        str_puts(out, " (dry run)");
 }

@@ -6,7 +6,7 @@
 #include "deploy/decide.h"
 
 enum gate_kind {
-    GATE_HTTP,   // GET on every instance; one answer, one verdict
+    GATE_HTTP,   // GET on every instance, or of one address; one answer, one verdict
     GATE_TCP,    // every instance accepts a connection
     GATE_LOG,    // no line of the release's log matches a pattern
     GATE_STABLE, // all of the set ready and nobody restarted, for a while
@@ -14,8 +14,10 @@ enum gate_kind {
 
 struct gate_spec {
     enum gate_kind kind;
+    bool dry_run; // its verdict is told, and is never a reason to go back
     // http; what is not given is not asked for
-    char *path;            // "/ping"
+    char *path;            // "/ping": of each instance; or
+    char *url;             // "https://app.example/ping": asked once
     int status;            // wanted
     struct value *headers; // map: each named header of the answer is exactly this
     char *content_type;    // the answer's begins with it
@@ -30,14 +32,14 @@ struct gate_list {
     VEC(struct gate_spec) items;
 };
 void gate_list_done(struct gate_list *list);
-// A list of maps: {"kind": "http", "path", "status", "headers"?, "content_type"?, "body"?, "json"?,
-// "timeout_ms"}, {"kind": "tcp", "timeout_ms"?}, {"kind": "log", "absent"}, {"kind": "stable",
-// "for_ms"}. Appends to *ret, which the caller frees in any case. ERR_PROTOCOL, or ERR_CONFIG for a
-// pattern that is none; `what` names the list.
+// A list of maps: {"kind": "http", "path" or "url", "status", "headers"?, "content_type"?, "body"?,
+// "json"?, "timeout_ms"}, {"kind": "tcp", "timeout_ms"?}, {"kind": "log", "absent"}, {"kind":
+// "stable", "for_ms"}; each may have "dry_run". Appends to *ret, which the caller frees in any
+// case. ERR_PROTOCOL, or ERR_CONFIG for a pattern that is none; `what` names the list.
 int gate_list_from_value(
     const struct value *v, const char *what, struct gate_list *ret, struct error *err);
 struct value *gate_list_to_value(const struct gate_list *list);
-// "http /ping", "tcp", "log without \"panic\"", "stable for 10s"
+// "http /ping", "tcp", "log without \"panic\"", "stable for 10s", "http /new (dry run)"
 void gate_print(const struct gate_spec *gate, struct str *out);
 
 // Runs gates for the driver. The real one (deploy/prober.h) probes over the network on the driver's
@@ -50,8 +52,8 @@ struct prober_ops {
         struct error *err);
     void (*stop)(struct prober *p); // idempotent
     void (*status)(struct prober *p, struct gate_status *ret);
-    // Every verdict since start() with its numbers: [{phase, gate, instance, passed, seen, wanted,
-    // ms}]; the caller's.
+    // Every verdict since start() with its numbers: [{phase, gate, instance?, dry_run?, passed,
+    // seen, wanted, ms}]; the caller's.
     struct value *(*verdicts)(struct prober *p);
 };
 struct prober {

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "net/url.h"
 
 // What an instance answers is shown to people, in one line of a report or a table, and may be
 // long and anything: a piece of it will do, without what a terminal obeys.
@@ -112,11 +113,22 @@ static bool check_json(
     return true;
 }
 
+// A redirect is the answer: what is behind it was not asked for.
+static void say_status(const struct http_response *response, struct gate_verdict *ret)
+{
+    const char *location = find_header(response, "location");
+    AUTO_FREE char *to = location ? url_shown(location) : NULL;
+    if (response->status / 100 == 3 && to)
+        say_seen(ret, "status %d, to %.*s", response->status, SHOWN_MAX, to);
+    else
+        say_seen(ret, "status %d", response->status);
+}
+
 static bool check_response(
     const struct gate_spec *gate, const struct http_response *response, struct gate_verdict *ret)
 {
     if (response->status != gate->status) {
-        say_seen(ret, "status %d", response->status);
+        say_status(response, ret);
         return false;
     }
     if (!check_headers(gate->headers, response, ret))

@@ -1,54 +1,10 @@
-#include "deploy/prober.h"
-
-#include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
-#include "base/text.h"
-#include "deploy/gate_check.h"
+#include "deploy/prober_private.h"
 #include "os/fd.h"
 
-#define TCP_TIMEOUT_MS 5000
-#define LOOK_EVERY_MS  250
-// What the other probes caused is written after their answers, and on its way to the file then.
-#define LOG_LAG_MS   500
-#define BLIND_MAX_MS 10000 // of a stable gate: the target does not answer
-
-enum probe_state { PROBE_WAITING, PROBE_RUNNING, PROBE_OVER };
-
-// One gate on one instance, or on the whole set (log, stable).
-struct probe {
-    struct gate_prober *owner;
-    const struct gate_spec *gate;
-    const struct instance *instance; // NULL: the set
-    enum probe_state state;
-    struct gate_verdict verdict;
-    int64_t began_ms, ms;
-    int64_t request; // http; -1: none
-    int fd;          // tcp; -1: none
-    struct loop_io io;
-    struct loop_timer timer;
-    int64_t blind_since_ms; // stable; 0: the last look was a success
-};
-
-struct gate_prober {
-    struct prober prober; // the first member
-    struct loop *loop;
-    struct http_client *http;
-    struct target *target;
-    const struct gate_list *lists[2]; // by gate_phase
-    enum gate_phase phase;
-    enum set set;
-    struct set_state before; // the set, when they began
-    struct probe *probes;
-    size_t count;
-    struct loop_timer settle; // some probe is over: what does that mean for the whole?
-    struct gate_status status;
-};
+#define NAME_MAX_LENGTH 2000 // of a gate, and of what it has to say
 
 static struct gate_prober *prober_of(struct prober *p)
 {
@@ -69,7 +25,7 @@ static void probe_stop(struct probe *probe)
 
 static void on_settle(struct loop_timer *timer);
 
-static void probe_over(struct probe *probe)
+void probe_over(struct probe *probe)
 {
     struct gate_prober *p = probe->owner;
     probe_stop(probe);
@@ -78,7 +34,7 @@ static void probe_over(struct probe *probe)
     loop_timer_start(p->loop, &p->settle, loop_now(p->loop), on_settle, p);
 }
 
-static void probe_reject(struct probe *probe, const char *seen, const char *wanted)
+void probe_reject(struct probe *probe, const char *seen, const char *wanted)
 {
     probe->verdict = (struct gate_verdict){0};
     snprintf(probe->verdict.seen, sizeof probe->verdict.seen, "%s", seen);
@@ -86,190 +42,39 @@ static void probe_reject(struct probe *probe, const char *seen, const char *want
     probe_over(probe);
 }
 
-// http
-
-static void on_answer(void *arg, struct http_response *response, const struct error *err)
-{
-    struct probe *probe = arg;
-    probe->request = -1;
-    if (err) {
-        probe_reject(probe, err->message, "an answer");
-        return;
-    }
-    gate_check_http(probe->gate, response, &probe->verdict);
-    probe_over(probe);
-}
-
-static void start_http(struct probe *probe)
-{
-    struct error err = {0};
-    struct target *target = probe->owner->target;
-    AUTO(target_probe) struct target_probe how = {0};
-    if (target->ops->probe(target, probe->instance, probe->gate->path, &how, &err) == 0) {
-        how.request.timeout_ms = probe->gate->timeout_ms;
-        probe->request = http_start(probe->owner->http, &how.request, on_answer, probe, &err);
-    }
-    if (probe->request < 0)
-        probe_reject(probe, err.message, "an answer");
-}
-
-// tcp
-
-static void on_connected(struct loop_io *io, uint32_t events)
-{
-    struct probe *probe = io->arg;
-    int why = 0;
-    socklen_t size = sizeof why;
-    (void)events;
-    getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &why, &size);
-    if (why) {
-        probe_reject(probe, strerror(why), "a connection");
-        return;
-    }
-    probe->verdict = (struct gate_verdict){
-        .passed = true, .seen = "it accepts connections", .wanted = "a connection"};
-    probe_over(probe);
-}
-
-static int64_t connect_ms(const struct probe *probe)
-{
-    return probe->gate->timeout_ms ? probe->gate->timeout_ms : TCP_TIMEOUT_MS;
-}
-
-static void on_connect_late(struct loop_timer *timer)
-{
-    struct probe *probe = timer->arg;
-    char duration[DURATION_TEXT_MAX];
-    AUTO_FREE char *seen =
-        mem_printf("no answer in %s", duration_print(connect_ms(probe), duration));
-    probe_reject(probe, seen, "a connection");
-}
-
-// "127.0.0.1:80" or "[::1]:80": instances have no names to look up. NULL with *err.
-static struct addrinfo *parse_address(const char *address, struct error *err)
-{
-    const char *colon = strrchr(address, ':');
-    struct addrinfo hints = {
-        .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    if (!colon) {
-        error_set(err, ERR_PROTOCOL, "\"%s\" is not HOST:PORT", address);
-        return NULL;
-    }
-    bool bracketed = address[0] == '[' && colon > address && colon[-1] == ']';
-    AUTO_FREE char *host =
-        mem_strndup(address + bracketed, (size_t)(colon - address) - (bracketed ? 2 : 0));
-    int rc = getaddrinfo(host, colon + 1, &hints, &found);
-    if (rc != 0) {
-        error_set(err, ERR_PROTOCOL, "\"%s\": %s", address, gai_strerror(rc));
-        return NULL;
-    }
-    return found;
-}
-
-static int connect_to(struct probe *probe, struct error *err)
-{
-    struct addrinfo *to = parse_address(probe->instance->address, err);
-    if (!to)
-        return -1;
-    probe->fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int rc = probe->fd < 0 ? -1 : connect(probe->fd, to->ai_addr, to->ai_addrlen);
-    int why = errno;
-    freeaddrinfo(to);
-    errno = why;
-    if (rc < 0 && (probe->fd < 0 || why != EINPROGRESS))
-        return error_errno(err, "connect");
-    return loop_io_start(
-        probe->owner->loop, &probe->io, probe->fd, EPOLLOUT, on_connected, probe, err);
-}
-
-static void start_tcp(struct probe *probe)
-{
-    struct error err = {0};
-    struct loop *loop = probe->owner->loop;
-    if (connect_to(probe, &err) < 0)
-        probe_reject(probe, err.message, "a connection");
-    else
-        loop_timer_start(
-            loop, &probe->timer, loop_now(loop) + connect_ms(probe), on_connect_late, probe);
-}
-
-// stable
-
-static void on_look(struct loop_timer *timer)
-{
-    struct probe *probe = timer->arg;
-    struct gate_prober *p = probe->owner;
-    int64_t now = loop_now(p->loop);
-    struct error err = {0};
-    AUTO_FREE struct snapshot *seen = mem_alloc(sizeof *seen);
-    bool blind = p->target->ops->observe(p->target, seen, &err) < 0;
-    if (blind && !probe->blind_since_ms)
-        probe->blind_since_ms = now;
-    if (!blind)
-        probe->blind_since_ms = 0;
-    if (blind && now - probe->blind_since_ms >= BLIND_MAX_MS) {
-        probe_reject(probe, err.message, "an answer of the target");
-        return;
-    }
-    if (!blind)
-        gate_check_stable(probe->gate, &p->before, &seen->sets[p->set], &probe->verdict);
-    if (!blind && (!probe->verdict.passed || now - probe->began_ms >= probe->gate->for_ms))
-        probe_over(probe);
-    else
-        loop_timer_start(p->loop, &probe->timer, now + LOOK_EVERY_MS, on_look, probe);
-}
-
-static void start_stable(struct probe *probe)
-{
-    struct loop *loop = probe->owner->loop;
-    loop_timer_start(loop, &probe->timer, loop_now(loop), on_look, probe);
-}
-
-// log
-
-static void on_written(struct loop_timer *timer)
-{
-    struct probe *probe = timer->arg;
-    struct error err = {0};
-    struct target *t = probe->owner->target;
-    AUTO(str) struct str text;
-    str_init(&text, STR_TEXT_MAX);
-    if (t->ops->logs(t, probe->owner->before.release, &text, &err) < 0 ||
-        str_check(&text, "the log", &err) < 0) {
-        probe_reject(probe, err.message, "the log");
-        return;
-    }
-    gate_check_log(probe->gate, text.data, text.length, &probe->verdict);
-    probe_over(probe);
-}
-
-static void start_log(struct probe *probe)
-{
-    struct loop *loop = probe->owner->loop;
-    loop_timer_start(loop, &probe->timer, loop_now(loop) + LOG_LAG_MS, on_written, probe);
-}
-
 // All of them.
+
+static const struct {
+    bool on_each; // instance that is ready; else on the set
+    bool last;    // after all others
+    void (*start)(struct probe *probe);
+} kinds[] = {
+    [GATE_HTTP] = {.on_each = true, .start = probe_start_http}, // unless it has a URL
+    [GATE_TCP] = {.on_each = true, .start = probe_start_tcp},
+    [GATE_LOG] = {.last = true, .start = probe_start_log},
+    [GATE_STABLE] = {.start = probe_start_stable},
+};
+
+static bool on_each(const struct gate_spec *gate)
+{
+    return kinds[gate->kind].on_each && !gate->url;
+}
 
 static void probe_start(struct probe *probe)
 {
     probe->state = PROBE_RUNNING;
     probe->began_ms = loop_now(probe->owner->loop);
-    switch (probe->gate->kind) {
-    case GATE_HTTP:
-        start_http(probe);
-        return;
-    case GATE_TCP:
-        start_tcp(probe);
-        return;
-    case GATE_STABLE:
-        start_stable(probe);
-        return;
-    case GATE_LOG:
-        start_log(probe);
-        return;
-    }
+    if (on_each(probe->gate) && !probe->instance)
+        probe_reject(probe, "no instance is ready", "one that it can be tried on");
+    else
+        kinds[probe->gate->kind].start(probe);
+}
+
+static void start_all(struct gate_prober *p, bool last)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->probes[i].state == PROBE_WAITING && kinds[p->probes[i].gate->kind].last == last)
+            probe_start(&p->probes[i]);
 }
 
 static void stop_all(struct gate_prober *p)
@@ -282,7 +87,7 @@ static void stop_all(struct gate_prober *p)
 static void reject(struct gate_prober *p, const struct probe *probe)
 {
     AUTO(str) struct str reason;
-    str_init(&reason, 2000);
+    str_init(&reason, NAME_MAX_LENGTH);
     gate_print(probe->gate, &reason);
     if (probe->instance)
         str_printf(
@@ -301,7 +106,8 @@ static void on_settle(struct loop_timer *timer)
         const struct probe *probe = &p->probes[i];
         running += probe->state == PROBE_RUNNING;
         waiting += probe->state == PROBE_WAITING;
-        if (!rejected && probe->state == PROBE_OVER && !probe->verdict.passed)
+        if (!rejected && probe->state == PROBE_OVER && !probe->verdict.passed &&
+            !probe->gate->dry_run)
             rejected = probe;
     }
     if (rejected) {
@@ -310,20 +116,13 @@ static void on_settle(struct loop_timer *timer)
     } else if (running) {
         return;
     } else if (waiting) {
-        for (size_t i = 0; i < p->count; i++)
-            if (p->probes[i].state == PROBE_WAITING)
-                probe_start(&p->probes[i]);
+        start_all(p, true);
         return;
     } else {
         p->status.state = GATE_PASSED;
     }
     if (p->prober.changed)
         p->prober.changed(p->prober.changed_arg);
-}
-
-static bool on_each_instance(const struct gate_spec *gate)
-{
-    return gate->kind == GATE_HTTP || gate->kind == GATE_TCP;
 }
 
 static void add_probe(
@@ -344,12 +143,21 @@ static void make_probes(struct gate_prober *p)
         return;
     p->probes = mem_array(list->items.length * (p->before.instance_count + 1), sizeof *p->probes);
     vec_each (gate, &list->items) {
-        if (!on_each_instance(gate))
-            add_probe(p, gate, NULL);
-        for (size_t i = 0; i < p->before.instance_count && on_each_instance(gate); i++)
+        size_t count = p->count;
+        for (size_t i = 0; i < p->before.instance_count && on_each(gate); i++)
             if (p->before.instances[i].state == INSTANCE_READY)
                 add_probe(p, gate, &p->before.instances[i]);
+        if (p->count == count)
+            add_probe(p, gate, NULL);
     }
+}
+
+static bool only_dry_runs(const struct gate_prober *p)
+{
+    size_t dry = 0;
+    for (size_t i = 0; i < p->count; i++)
+        dry += p->probes[i].gate->dry_run;
+    return dry && dry == p->count;
 }
 
 static int prober_start(struct prober *prober, enum gate_phase phase, enum set set,
@@ -362,11 +170,9 @@ static int prober_start(struct prober *prober, enum gate_phase phase, enum set s
     p->before = seen->sets[set];
     p->status = (struct gate_status){.state = GATE_RUNNING};
     make_probes(p);
-    if (p->before.ready == 0)
+    if (p->before.ready == 0 && !only_dry_runs(p))
         return error_set(err, ERR_FAILED, "no instance is ready that gates could be tried on");
-    for (size_t i = 0; i < p->count; i++)
-        if (p->probes[i].gate->kind != GATE_LOG)
-            probe_start(&p->probes[i]);
+    start_all(p, false);
     loop_timer_start(p->loop, &p->settle, loop_now(p->loop), on_settle, p);
     return 0;
 }
@@ -381,28 +187,32 @@ static void prober_status(struct prober *prober, struct gate_status *ret)
     *ret = prober_of(prober)->status;
 }
 
+static struct value *verdict_of(const struct gate_prober *p, const struct probe *probe)
+{
+    AUTO(str) struct str name;
+    str_init(&name, NAME_MAX_LENGTH);
+    gate_print(probe->gate, &name);
+    struct value *v = value_map();
+    value_set_str(v, "phase", gate_phase_name(p->phase));
+    value_set_str(v, "gate", name.data);
+    if (probe->instance)
+        value_set_int(v, "instance", probe->instance->index);
+    if (probe->gate->dry_run)
+        value_set_bool(v, "dry_run", true);
+    value_set_bool(v, "passed", probe->verdict.passed);
+    value_set_str(v, "seen", probe->verdict.seen);
+    value_set_str(v, "wanted", probe->verdict.wanted);
+    value_set_int(v, "ms", probe->ms);
+    return v;
+}
+
 static struct value *prober_verdicts(struct prober *prober)
 {
     struct gate_prober *p = prober_of(prober);
     struct value *list = value_list();
-    for (size_t i = 0; i < p->count; i++) {
-        const struct probe *probe = &p->probes[i];
-        if (probe->state != PROBE_OVER)
-            continue;
-        AUTO(str) struct str name;
-        str_init(&name, 2000);
-        gate_print(probe->gate, &name);
-        struct value *v = value_map();
-        value_set_str(v, "phase", gate_phase_name(p->phase));
-        value_set_str(v, "gate", name.data);
-        if (probe->instance)
-            value_set_int(v, "instance", probe->instance->index);
-        value_set_bool(v, "passed", probe->verdict.passed);
-        value_set_str(v, "seen", probe->verdict.seen);
-        value_set_str(v, "wanted", probe->verdict.wanted);
-        value_set_int(v, "ms", probe->ms);
-        value_append(list, v);
-    }
+    for (size_t i = 0; i < p->count; i++)
+        if (p->probes[i].state == PROBE_OVER)
+            value_append(list, verdict_of(p, &p->probes[i]));
     return list;
 }
 

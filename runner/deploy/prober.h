@@ -1,14 +1,15 @@
 // The real prober: runs the gates of a phase, all at once, on every ready instance of a set, on a
 // loop.
 //
-//   - http: one GET for each instance; one answer, one verdict. No answer is a rejection: the
-//     instances are ready, by their own health check.
+//   - http: one GET for each instance, or one of a URL; one answer, one verdict. No answer is a
+//     rejection: the instances are ready, by their own health check. A redirect is the answer.
 //   - tcp: one connection to each instance.
 //   - stable: looks at the target several times a second.
 //   - log: searched once, half a second after all others have passed, so that what their probes
 //     caused is in it.
 //
-// The first rejection ends the phase at once.
+// The first rejection ends the phase at once, unless it is a dry run's; dry runs are waited for as
+// all others are.
 #pragma once
 
 #include "deploy/gate.h"

@@ -91,6 +91,13 @@ static void add_times(const struct report *r, struct value *lines)
     value_append_str(lines, line.data);
 }
 
+static const char *verdict_word(const struct value *v)
+{
+    if (value_get_bool(v, "passed", false))
+        return "passed";
+    return value_get_bool(v, "dry_run", false) ? "would have failed" : "failed";
+}
+
 static void add_verdict(const struct value *v, struct value *lines)
 {
     AUTO(str) struct str line;
@@ -100,7 +107,7 @@ static void add_verdict(const struct value *v, struct value *lines)
     str_printf(&line, "gate %s: %s", value_get_str(v, "phase"), value_get_str(v, "gate"));
     if (instance >= 0)
         str_printf(&line, " on instance %" PRId64, instance);
-    str_printf(&line, ": %s: %s", passed ? "passed" : "failed", value_get_str(v, "seen"));
+    str_printf(&line, ": %s: %s", verdict_word(v), value_get_str(v, "seen"));
     if (!passed)
         str_printf(&line, "; wanted: %s", value_get_str(v, "wanted"));
     str_printf(&line, " (%" PRId64 " ms)", value_get_int(v, "ms", 0));

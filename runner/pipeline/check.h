@@ -37,3 +37,4 @@ void check_expression(
 void check_environments(struct parsing *parsing); // every `env:`, `secrets:` and env expression
 void check_needs(struct parsing *parsing);        // fills in the order, too
 void check_deploy(struct parsing *parsing, const struct stage *stage, const struct yaml_node *node);
+void check_gates(struct parsing *parsing, const struct yaml_node *node);

@@ -24,8 +24,9 @@ static void check_environment(
 static bool has_probe(const struct value *gates)
 {
     for (size_t i = 0; i < value_length(gates); i++) {
-        const char *kind = value_get_str(value_at(gates, i), "kind");
-        if (text_equal(kind, "http") || text_equal(kind, "tcp"))
+        const struct value *gate = value_at(gates, i);
+        const char *kind = value_get_str(gate, "kind");
+        if ((text_equal(kind, "http") && !value_get(gate, "url")) || text_equal(kind, "tcp"))
             return true;
     }
     return false;
@@ -179,4 +180,5 @@ void check_deploy(struct parsing *parsing, const struct stage *stage, const stru
     }
     check_deadline(parsing, stage, node);
     check_canary(parsing, stage, node);
+    check_gates(parsing, node);
 }

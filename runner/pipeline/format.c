@@ -177,6 +177,36 @@ void format_url_path(
         schema_wrong(w, node, "must begin with \"/\": write /%s", YAML_SHOW(node->text));
 }
 
+static bool is_url(const char *text)
+{
+    int64_t unused;
+    return scalar_read(SCALAR_URL, text, &unused);
+}
+
+void format_gate_path(
+    struct schema_walk *w, const struct schema_row *row, const struct yaml_node *node)
+{
+    if (is_url(node->text))
+        schema_wrong(w, node,
+            "is asked of each instance and begins with \"/\"; write {url: %s} to ask one address",
+            YAML_SHOW(node->text));
+    else
+        format_url_path(w, row, node);
+}
+
+void format_http_url(
+    struct schema_walk *w, const struct schema_row *row, const struct yaml_node *node)
+{
+    (void)row;
+    const char *text = node->text;
+    size_t scheme = text_starts(text, "http://") ? 7 : text_starts(text, "https://") ? 8 : 0;
+    if (!scheme || !is_url(text))
+        schema_wrong(w, node, "must be a URL such as https://app.example/ping; \"%s\" is not",
+            YAML_SHOW(text));
+    else if (memchr(text + scheme, '@', strcspn(text + scheme, "/?#")))
+        schema_wrong(w, node, "must not name a user: releases and reports would tell the password");
+}
+
 void format_header(
     struct schema_walk *w, const struct schema_row *row, const struct yaml_node *node)
 {

@@ -177,9 +177,16 @@ static const struct schema_row strategy_rows[] = {
     {0},
 };
 
+#define DRY_RUN_ROW                                                                                \
+    {                                                                                              \
+        "dry_run", SCHEMA_BOOL, .doc = "only report the verdict"                                   \
+    }
+
 static const struct schema_row http_gate_rows[] = {
-    {"path", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_url_path, .also = " url ",
-        .doc = "what is asked for, such as /ping"},
+    {"path", SCHEMA_STRING, .check = format_gate_path,
+        .doc = "what each instance is asked for, such as /ping"},
+    {"url", SCHEMA_STRING, .check = format_http_url, .also = " address ",
+        .doc = "what is asked for once, such as https://app.example/ping"},
     {"status", SCHEMA_INT, .fallback = "200", .min = 100, .max = 599, .doc = "what must come back"},
     {"headers", SCHEMA_DICT, SCHEMA_EMPTY, .check = format_header, .also = " header ",
         .rows =
@@ -195,21 +202,25 @@ static const struct schema_row http_gate_rows[] = {
         .doc = "dotted paths into a JSON body, and the values that must be there"},
     {"timeout", SCHEMA_DURATION, .fallback = "5s", .min = 10, .max = PROBE_MAX_MS,
         .doc = "for the gate to pass"},
+    DRY_RUN_ROW,
     {0},
 };
 static const struct schema_row tcp_gate_rows[] = {
     {"timeout", SCHEMA_DURATION, .fallback = "5s", .min = 10, .max = PROBE_MAX_MS,
         .doc = "for a connection to be taken"},
+    DRY_RUN_ROW,
     {0},
 };
 static const struct schema_row log_gate_rows[] = {
     {"absent", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_pattern,
         .doc = "a pattern that no line of the new instances may match"},
+    DRY_RUN_ROW,
     {0},
 };
 static const struct schema_row stable_gate_rows[] = {
     {"for", SCHEMA_DURATION, SCHEMA_REQUIRED, .min = 1, .max = MS_DAY,
         .doc = "how long no instance may restart, such as 10s"},
+    DRY_RUN_ROW,
     {0},
 };
 

@@ -42,13 +42,15 @@
 //    or {"kind": "pause", "for_ms": 60000}
 //    or {"kind": "pause", "for": "manual"}        until `davit promote`
 //
-// gate: {"kind": "http", "path": "/ping", "status": 200, "headers": {"name": "value"},
+// gate: {"kind": "http", "path": "/ping" or "url": "https://app.example/ping", "status": 200,
+// "headers": {"name": "value"},
 //        "content_type": "application/json" (absent), "body": "part of it" (absent),
 //        "json": {"dotted.path": "the value; of a number or literal its JSON text"},
 //        "timeout_ms": 5000}
 //    or {"kind": "tcp", "timeout_ms": 5000}
 //    or {"kind": "log", "absent": "pattern"}      see pipeline/pattern.h
 //    or {"kind": "stable", "for_ms": 10000}       no restart for so long
+//       each with "dry_run": true (absent)
 #pragma once
 
 #include "pipeline/schema.h"

@@ -24,9 +24,10 @@ static struct value *parse(const char *json)
 static const char all_kinds[] =
     "[{\"kind\":\"http\",\"path\":\"/ping\",\"status\":200,\"headers\":{\"X-A\":\"b\"},"
     "\"content_type\":\"application/json\",\"body\":\"pong\",\"json\":{\"message\":\"pong\"},"
-    "\"timeout_ms\":5000},{\"kind\":\"tcp\"},{\"kind\":\"tcp\",\"timeout_ms\":700},{\"kind\":"
+    "\"timeout_ms\":5000},{\"kind\":\"http\",\"url\":\"https://a.example/b?c=d\",\"status\":200,"
+    "\"timeout_ms\":1},{\"kind\":\"tcp\"},{\"kind\":\"tcp\",\"timeout_ms\":700},{\"kind\":"
     "\"log\",\"absent\":\"panic|FATAL\"},"
-    "{\"kind\":\"stable\",\"for_ms\":10000}]";
+    "{\"kind\":\"stable\",\"dry_run\":true,\"for_ms\":10000}]";
 
 static void gates_survive_being_stored(void **state)
 {
@@ -34,7 +35,7 @@ static void gates_survive_being_stored(void **state)
     AUTO(value) struct value *v = parse(all_kinds);
     struct gate_list list = {0};
     check_ok(gate_list_from_value(v, "gates", &list, &err));
-    assert_int_equal(list.items.length, 5);
+    assert_int_equal(list.items.length, 6);
     AUTO(value) struct value *again = gate_list_to_value(&list);
     AUTO_FREE char *text = value_print(again);
     assert_string_equal(text, all_kinds);
@@ -44,8 +45,9 @@ static void gates_survive_being_stored(void **state)
         gate_print(gate, &names);
         str_puts(&names, "; ");
     }
-    assert_string_equal(
-        names.data, "http /ping; tcp; tcp; log without \"panic|FATAL\"; stable for 10s; ");
+    assert_string_equal(names.data, "http /ping; http https://a.example/b; tcp; tcp; log without "
+                                    "\"panic|FATAL\"; stable for 10s (dry "
+                                    "run); ");
     gate_list_done(&list);
 }
 
@@ -58,7 +60,14 @@ static const struct {
     {"[{\"kind\":\"tcp\"},{\"kind\":\"udp\"}]", "gates, gate 2: \"udp\" is no kind of gate",
         ERR_PROTOCOL},
     {"[{\"kind\":\"tcp\",\"path\":\"/\"}]", "unknown key \"path\"", ERR_PROTOCOL},
-    {"[{\"kind\":\"http\",\"status\":200,\"timeout_ms\":1}]", "\"path\" is missing", ERR_PROTOCOL},
+    {"[{\"kind\":\"http\",\"status\":200,\"timeout_ms\":1}]",
+        "one of \"path\" and \"url\" is needed", ERR_PROTOCOL},
+    {"[{\"kind\":\"http\",\"path\":\"/\",\"url\":\"http://a/\",\"status\":200,\"timeout_ms\":1}]",
+        "one of \"path\" and \"url\" is needed", ERR_PROTOCOL},
+    {"[{\"kind\":\"http\",\"url\":\"ftp://a/\",\"status\":200,\"timeout_ms\":1}]",
+        "neither http nor https", ERR_PROTOCOL},
+    {"[{\"kind\":\"http\",\"url\":\"http://u:p@a/\",\"status\":200,\"timeout_ms\":1}]",
+        "gates, gate 1: bad URL", ERR_PROTOCOL},
     {"[{\"kind\":\"http\",\"path\":\"ping\",\"status\":200,\"timeout_ms\":1}]",
         "\"ping\" does not begin with a slash", ERR_PROTOCOL},
     {"[{\"kind\":\"http\",\"path\":\"/\",\"status\":99,\"timeout_ms\":1}]",
@@ -99,6 +108,7 @@ static const struct {
     {"\"status\":200", 200, NULL, "", "status 200 in 12 ms", NULL},
     {"\"status\":200", 503, NULL, "", "status 503", "status 200"},
     {"\"status\":404", 404, NULL, "", "status 404 in 12 ms", NULL},
+    {"\"status\":200", 302, "location: /login?token=x", "", "status 302, to /login", "status 200"},
     {"\"status\":200,\"headers\":{\"X-Ver\":\"2\"}", 200, "x-ver: 2", "", "status 200", NULL},
     {"\"status\":200,\"headers\":{\"X-Ver\":\"2\"}", 200, "x-ver: 1", "", "X-Ver: 1", "X-Ver: 2"},
     {"\"status\":200,\"headers\":{\"X-Ver\":\"2\"}", 200, "x-version: 2", "", "no header X-Ver",
@@ -356,6 +366,67 @@ static void one_rejection_ends_the_phase_at_once(void **state)
     bench_end(&b);
 }
 
+static void a_url_is_asked_once_whatever_the_instances(void **state)
+{
+    (void)state;
+    static const struct http_answer script[] = {{"https://a.example/b?c=d", 5, 503, {0}, ""}, {0}};
+    struct bench b;
+    bench_start(&b,
+        "[{\"kind\":\"http\",\"url\":\"https://a.example/"
+        "b?c=d\",\"status\":200,\"timeout_ms\":1500}]",
+        script);
+    bench_run(&b);
+    assert_int_equal(b.http.count, 1);
+    assert_int_equal(b.status.state, GATE_REJECTED);
+    assert_string_equal(
+        b.status.reason, "http https://a.example/b: status 503; wanted: status 200");
+    bench_end(&b);
+}
+
+static void a_dry_run_tells_its_verdict_and_rejects_nothing(void **state)
+{
+    (void)state;
+    static const struct http_answer script[] = {
+        {"http://app:0/new", 30, 404, {0}, ""}, {"http://app:1/new", 30, 200, {0}, ""}, {0}};
+    static const char gates[] = "[{\"kind\":\"http\",\"dry_run\":true,\"path\":\"/new\",\"status\":"
+                                "200,\"timeout_ms\":1500},"
+                                "{\"kind\":\"stable\",\"for_ms\":10}]";
+    struct bench b;
+    bench_start(&b, gates, script);
+    bench_run(&b);
+    assert_int_equal(b.status.state, GATE_PASSED);
+    AUTO(value) struct value *verdicts = b.prober->ops->verdicts(b.prober);
+    assert_int_equal(value_length(verdicts), 3); // it was waited for
+    const struct value *v = value_at(verdicts, 0);
+    assert_string_equal(value_get_str(v, "gate"), "http /new (dry run)");
+    assert_true(value_get_bool(v, "dry_run", false));
+    assert_false(value_get_bool(v, "passed", true));
+    assert_string_equal(value_get_str(v, "seen"), "status 404");
+    assert_true(value_get_bool(value_at(verdicts, 1), "passed", false));
+    assert_null(value_get(value_at(verdicts, 2), "dry_run"));
+    b.target.restart_at = b.target.looks + 1; // what is no dry run still rejects
+    bench_run(&b);
+    assert_int_equal(b.status.state, GATE_REJECTED);
+    bench_end(&b);
+}
+
+static void dry_runs_alone_do_not_need_an_instance(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b, "[{\"kind\":\"tcp\",\"dry_run\":true}]", NULL);
+    struct set_state *set = &b.target.shown.sets[SET_NEW];
+    set->ready = 0;
+    for (size_t i = 0; i < set->instance_count; i++)
+        set->instances[i].state = INSTANCE_DOWN;
+    bench_run(&b);
+    assert_int_equal(b.status.state, GATE_PASSED);
+    AUTO(value) struct value *verdicts = b.prober->ops->verdicts(b.prober);
+    assert_int_equal(value_length(verdicts), 1);
+    assert_string_equal(value_get_str(value_at(verdicts, 0), "seen"), "no instance is ready");
+    bench_end(&b);
+}
+
 static void no_answer_is_a_rejection(void **state)
 {
     (void)state;
@@ -481,6 +552,9 @@ TEST_MAIN(cmocka_unit_test(gates_survive_being_stored),
     cmocka_unit_test(stable_is_all_ready_and_no_restart),
     cmocka_unit_test(every_ready_instance_is_asked_and_the_verdicts_have_numbers),
     cmocka_unit_test(one_rejection_ends_the_phase_at_once),
+    cmocka_unit_test(a_url_is_asked_once_whatever_the_instances),
+    cmocka_unit_test(a_dry_run_tells_its_verdict_and_rejects_nothing),
+    cmocka_unit_test(dry_runs_alone_do_not_need_an_instance),
     cmocka_unit_test(no_answer_is_a_rejection),
     cmocka_unit_test(the_log_is_searched_after_all_else_has_passed),
     cmocka_unit_test(stable_watches_for_its_time), cmocka_unit_test(tcp_connects_to_real_sockets),

@@ -150,13 +150,20 @@ static void a_success_says_what_is_live_and_what_it_took(void **state)
     value_append(s.verdicts,
         parse("{\"phase\": \"after_switch\", \"gate\": \"stable for 10s\", \"passed\": true, "
               "\"seen\": \"2 of 2 ready\", \"wanted\": \"2 of 2\", \"ms\": 10001}"));
+    value_append(s.verdicts,
+        parse(
+            "{\"phase\": \"after_switch\", \"gate\": \"http /new (dry run)\", \"instance\": 1, "
+            "\"dry_run\": true, \"passed\": false, \"seen\": \"status 404\", \"wanted\": \"status "
+            "200\", \"ms\": 2}"));
     scene_check(&s,
         "release 7 is live: commit 4f0c2d1a9b7e, image 1d2e3f405162\n"
         "release 7 serves: commit 4f0c2d1a9b7e, image 1d2e3f405162, 2 of 2 ready, 100 % of the "
         "traffic\n"
         "took 12.3 s; the switch took 4 ms\n"
         "gate before_switch: http /ping on instance 0: passed: status 200 in 3 ms (3 ms)\n"
-        "gate after_switch: stable for 10s: passed: 2 of 2 ready (10001 ms)\n");
+        "gate after_switch: stable for 10s: passed: 2 of 2 ready (10001 ms)\n"
+        "gate after_switch: http /new (dry run) on instance 1: would have failed: status 404; "
+        "wanted: status 200 (2 ms)\n");
 }
 
 static void a_failure_begins_with_its_cause(void **state)

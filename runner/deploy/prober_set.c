@@ -1,0 +1,63 @@
+// What is known of a set by asking its target, again and again.
+#include "deploy/prober_private.h"
+
+#define LOOK_EVERY_MS 250
+// What the other probes caused is written after their answers, and on its way to the file then.
+#define LOG_LAG_MS   500
+#define BLIND_MAX_MS 10000 // the target does not answer
+
+// stable
+
+static void on_look(struct loop_timer *timer)
+{
+    struct probe *probe = timer->arg;
+    struct gate_prober *p = probe->owner;
+    int64_t now = loop_now(p->loop);
+    struct error err = {0};
+    AUTO_FREE struct snapshot *seen = mem_alloc(sizeof *seen);
+    bool blind = p->target->ops->observe(p->target, seen, &err) < 0;
+    if (blind && !probe->blind_since_ms)
+        probe->blind_since_ms = now;
+    if (!blind)
+        probe->blind_since_ms = 0;
+    if (blind && now - probe->blind_since_ms >= BLIND_MAX_MS) {
+        probe_reject(probe, err.message, "an answer of the target");
+        return;
+    }
+    if (!blind)
+        gate_check_stable(probe->gate, &p->before, &seen->sets[p->set], &probe->verdict);
+    if (!blind && (!probe->verdict.passed || now - probe->began_ms >= probe->gate->for_ms))
+        probe_over(probe);
+    else
+        loop_timer_start(p->loop, &probe->timer, now + LOOK_EVERY_MS, on_look, probe);
+}
+
+void probe_start_stable(struct probe *probe)
+{
+    struct loop *loop = probe->owner->loop;
+    loop_timer_start(loop, &probe->timer, loop_now(loop), on_look, probe);
+}
+
+// log
+
+static void on_written(struct loop_timer *timer)
+{
+    struct probe *probe = timer->arg;
+    struct error err = {0};
+    struct target *t = probe->owner->target;
+    AUTO(str) struct str text;
+    str_init(&text, STR_TEXT_MAX);
+    if (t->ops->logs(t, probe->owner->before.release, &text, &err) < 0 ||
+        str_check(&text, "the log", &err) < 0) {
+        probe_reject(probe, err.message, "the log");
+        return;
+    }
+    gate_check_log(probe->gate, text.data, text.length, &probe->verdict);
+    probe_over(probe);
+}
+
+void probe_start_log(struct probe *probe)
+{
+    struct loop *loop = probe->owner->loop;
+    loop_timer_start(loop, &probe->timer, loop_now(loop) + LOG_LAG_MS, on_written, probe);
+}

@@ -1,0 +1,47 @@
+// What the table cannot say of a gate: which of its settings go together.
+#include "base/text.h"
+#include "pipeline/check.h"
+
+// What stands behind the kind's name; NULL where nothing does.
+static const struct yaml_node *settings_of(const struct yaml_node *gate)
+{
+    return gate->type == YAML_MAP && gate->count == 1 ? gate->pairs[0].value : NULL;
+}
+
+static const char *kind_of(const struct yaml_node *gate)
+{
+    return settings_of(gate) ? gate->pairs[0].key->text : gate->text;
+}
+
+// `http: /path` is short for one with a path.
+static void check_http(struct parsing *parsing, const struct yaml_node *gate)
+{
+    const struct yaml_node *settings = settings_of(gate);
+    bool scalar = settings && settings->type == YAML_SCALAR && !yaml_is_empty(settings);
+    const struct yaml_node *path = scalar ? settings : yaml_get(settings, "path");
+    const struct yaml_node *url = yaml_get(settings, "url");
+    if (!path && !url)
+        check_error_at(parsing, gate->place,
+            "an http gate asks each instance for a `path`, as in {http: /ping}, or one address, as "
+            "in {http: {url: \"https://app.example/ping\"}}");
+    if (path && url)
+        check_error_at(parsing, url->place,
+            "an http gate asks each instance for its `path`, or one `url`: make two gates of it");
+}
+
+static void check_list(struct parsing *parsing, const struct yaml_node *list)
+{
+    size_t count = list && list->type == YAML_LIST ? list->count : 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *kind = kind_of(list->items[i]);
+        if (text_equal(kind, "http"))
+            check_http(parsing, list->items[i]);
+    }
+}
+
+void check_gates(struct parsing *parsing, const struct yaml_node *node)
+{
+    const struct yaml_node *at = node_at(node, "deploy", "gates");
+    check_list(parsing, yaml_get(at, "before_switch"));
+    check_list(parsing, yaml_get(at, "after_switch"));
+}
