@@ -63,34 +63,27 @@ static bool is_retired(const struct value *deployment, int64_t release)
     return text && strtoll(text, NULL, 10) == release;
 }
 
-// In one slot, the pods of the release before are those of the Deployment's older ReplicaSets.
-static void fill_leftover(struct look *l, struct set_state *set, bool before_it_was_there)
-{
-    verdict_read(&l->input, false, set);
-    set->desired = set->present;
-    set->current = true;
-    set->doomed[0] = '\0';
-    set->retiring = true;
-    set->exists = set->present > 0 && !before_it_was_there;
-}
-
+// In one slot, the pods of the release before are those of the Deployment's older ReplicaSets; to
+// end them is the platform's business, whatever RETIRE says.
 static void fill_pods(
     struct look *l, enum set which, const struct value *deployment, struct set_state *set)
 {
-    const struct rollout *r = &l->state->rollout;
+    const struct kube_state *state = l->state;
+    struct set_state read = {0};
+    bool told = kube_release_of(deployment) == set->release;
+    bool native = state->rollout.native_rolling;
     l->input.deployment = deployment;
-    int64_t release = set->release;
-    enum slot slot = set->slot;
-    if (kube_release_of(deployment) == release) {
-        verdict_read(&l->input, true, set);
-        set->desired = (int)value_get_int(value_get(deployment, "spec"), "replicas", 1);
-        set->retiring = is_retired(deployment, release);
-        set->exists = !set->retiring || set->present > 0;
-    } else if (r->native_rolling) {
-        fill_leftover(l, set, which == SET_NEW && l->state->position.phase == PHASE_FORWARD);
-    }
-    set->release = release;
-    set->slot = slot;
+    if (!told && (!native || (which == SET_NEW && state->position.phase == PHASE_FORWARD)))
+        return;
+    kube_look_again(l->k, verdict_read(&l->input, told, &read));
+    read.release = set->release;
+    read.slot = set->slot;
+    read.desired = told ? (int)value_get_int(value_get(deployment, "spec"), "replicas", 1) : 0;
+    read.retiring = told && is_retired(deployment, set->release);
+    read.exists = read.present > 0 || (told && !read.retiring);
+    if (!told)
+        read.doomed[0] = '\0';
+    *set = read;
 }
 
 // Only StatefulSets and their like, or Jobs: what was applied is all there is.
@@ -120,6 +113,8 @@ static int fill_set(struct look *l, enum set which, struct set_state *set, struc
         fill_without_workload(l, which == SET_OLD ? r->from_count : r->to_count, set);
     else if (deployment)
         fill_pods(l, which, deployment, set);
+    if (l->state->applied == set->release)
+        set->exists = true;
     return 0;
 }
 

@@ -199,10 +199,11 @@ static int weigh(const struct act *a, int percent, struct error *err)
 }
 
 // In one slot the other release has taken the Deployment over already.
-static int retire(const struct act *a, struct error *err)
+static int empty_slot(const struct act *a, struct error *err)
 {
     const struct value *now = kube_deployment(a->k, a->release, a->slot);
-    if (!now || kube_release_of(now) != a->release->revision)
+    bool shared = a->w->rollout->native_rolling && a->w->rollout->from;
+    if (!now || shared || kube_release_of(now) != a->release->revision)
         return 0;
     AUTO_FREE char *release = mem_printf("%" PRId64, a->release->revision);
     struct value *operations = fenced_patch(a);
@@ -210,6 +211,23 @@ static int retire(const struct act *a, struct error *err)
     kube_patch_row(operations, "add", value_string(release), "metadata", "annotations",
         KUBE_ANNOTATION_RETIRED, NULL);
     return patch(a, KUBE_DEPLOYMENT, kube_name(now), operations, err);
+}
+
+static int forget_applied(void *arg, struct kube_state *state, struct error *err)
+{
+    (void)err;
+    if (state->applied == *(const int64_t *)arg)
+        state->applied = 0;
+    return 0;
+}
+
+// Its other objects go when the rollout ends, which is done again if it was not done to its end.
+static int retire(const struct act *a, struct error *err)
+{
+    int64_t revision = a->release->revision;
+    if (empty_slot(a, err) < 0)
+        return -1;
+    return kube_state_change(a->k, a->epoch, forget_applied, &revision, err);
 }
 
 static int apply(const struct act *a, struct error *err)
