@@ -138,6 +138,8 @@ static int change_once(struct kube_target *k, int64_t epoch, const struct value 
         change(arg, &state, err) < 0)
         return -1;
     AUTO_FREE char *text = kube_state_print(&state);
+    if (text_equal(text, kube_annotation(lease, KUBE_ANNOTATION_STATE)))
+        return 0;
     test_version(patch, lease);
     kube_patch_row(
         patch, "add", value_string(text), "metadata", "annotations", KUBE_ANNOTATION_STATE, NULL);
