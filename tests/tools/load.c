@@ -1,4 +1,5 @@
-// davit-load: asks a server of this machine as its users would, and says what came of it.
+// davit-load: asks a server of this machine (or of its test cluster) as its users would, and says
+// what came of it.
 //
 // One JSON object on stdout at the end (at SIGTERM, SIGINT, or after --duration), when the requests
 // under way have ended. On stderr, while it runs, "MS BEFORE -> VERSION" (monotonic milliseconds)

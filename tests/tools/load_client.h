@@ -12,7 +12,7 @@
 #include "tools/load_stats.h"
 
 struct load_options {
-    struct sockaddr_storage address; // what load_url_parse() let through: loopback
+    struct sockaddr_storage address; // what load_url_parse() let through
     socklen_t address_length;
     const char *host; // for the Host header
     const char *path;
@@ -36,7 +36,7 @@ void client_free(struct client *client); // accepts NULL
 void client_stop(struct client *client);
 
 // Fills address, host and path from "http://127.0.0.1:8080/path"; the strings are put in *ret_host
-// and *ret_path and are the caller's. Only loopback addresses and "localhost" (which is 127.0.0.1)
-// are taken.
+// and *ret_path and are the caller's. Only loopback addresses, "localhost" (which is 127.0.0.1),
+// and Services of scripts/cluster (10.96.0.0/16) are taken.
 int load_url_parse(const char *url, struct load_options *options, char **ret_host, char **ret_path,
     struct error *err);

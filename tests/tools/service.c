@@ -8,8 +8,9 @@
 //     GET /secret-length  {"length": "of $TOKEN"}
 //     POST /echo          the body
 //
-// It listens on 127.0.0.1:$PORT, logs JSON lines to stdout, and at SIGTERM takes no new
-// connections, answers what has been asked, and exits with 0. Its mistakes come by environment:
+// It listens on 127.0.0.1:$PORT (in a pod, which has an address of its own, on $HOST),
+// logs JSON lines to stdout, and at SIGTERM takes no new connections, answers what has been asked,
+// and exits with 0, as PID 1 too. Its mistakes come by environment:
 //
 //     LISTEN_PORT=N       listens there, whatever PORT says
 //     EXIT_AT_START=CODE  says why, and exits before it listens
@@ -216,14 +217,15 @@ static int start_listening(void)
 {
     long port = number(*setting("LISTEN_PORT") ? "LISTEN_PORT" : "PORT");
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-        .sin_port = htons((uint16_t)port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const char *host = *setting("HOST") ? setting("HOST") : "127.0.0.1";
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
+        die(host);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 512) < 0)
         die("cannot listen");
-    char text[24];
-    snprintf(text, sizeof text, "127.0.0.1:%ld", port);
+    char text[64];
+    snprintf(text, sizeof text, "%s:%ld", host, port);
     say("info", "listening", text);
     return fd;
 }
@@ -281,8 +283,6 @@ int main(void)
         say("error", "cannot open the database", "told to exit");
         return (int)number("EXIT_AT_START");
     }
-    long delay = number("START_DELAY_MS");
-    nanosleep(&(struct timespec){delay / 1000, delay % 1000 * 1000000}, NULL);
 
     sigset_t signals, waiting;
     sigemptyset(&signals);
@@ -293,7 +293,10 @@ int main(void)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
 
-    serve(start_listening(), crash_at, &waiting);
+    long delay = number("START_DELAY_MS");
+    ppoll(NULL, 0, &(struct timespec){delay / 1000, delay % 1000 * 1000000}, &waiting);
+    if (!stopping)
+        serve(start_listening(), crash_at, &waiting);
     say("info", "stopped", "all requests are answered");
     return 0;
 }
