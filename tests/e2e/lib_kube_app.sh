@@ -129,16 +129,13 @@ nothing_left() {
 }
 
 start_load() {
-    in_kube "$bin/davit-load" --connections 8 --rate 200 --posts 20 "$(service_url)/version" >"$here/load.json" 2>"$here/load.log" &
-    load=$!
+    kube_load "$(service_url)/version" --connections 8 --rate 200 --posts 20
 }
 
 # stop_load: no request may have failed.
 stop_load() {
-    kill -TERM "$load"
-    wait "$load" || :
-    [[ $(jq .failed "$here/load.json") == 0 && $(jq .requests "$here/load.json") -gt 0 ]] ||
-        fail "$(cat "$here/load.json" "$here/load.log")"
+    end_load
+    [[ $failed == 0 ]] || fail "$(cat "$here/load.json" "$here/load.log")"
 }
 
 # --- drivers ---
