@@ -63,24 +63,34 @@ static bool is_conflict(const struct value *cause)
            value_get_str(cause, "field");
 }
 
-// `"hpa" has .spec.replicas; "kubectl" has .data.a, .data.b`: empty when nobody has anything.
+static void add_fields(const struct value *causes, const char *manager, struct strv *fields)
+{
+    for (size_t i = 0; i < value_length(causes); i++) {
+        const struct value *cause = value_at(causes, i);
+        AUTO_FREE char *of = manager_of(cause);
+        if (is_conflict(cause) && text_equal(of, manager))
+            strv_push(fields, value_get_str(cause, "field"));
+    }
+    strv_sort(fields);
+}
+
+// `"hpa" has .spec.replicas; "kubectl" has .data.a, .data.b`: empty when nobody has anything. The
+// server names them in any order: here they are sorted.
 static void print_managers(const struct value *causes, struct str *out)
 {
-    AUTO(strv) struct strv seen = {0};
+    AUTO(strv) struct strv managers = {0};
     for (size_t i = 0; i < value_length(causes); i++) {
         AUTO_FREE char *manager = manager_of(value_at(causes, i));
-        if (!is_conflict(value_at(causes, i)) || !manager || strv_has(&seen, manager))
-            continue;
-        str_printf(out, "%s\"%s\" has", seen.length ? "; " : "", manager);
-        strv_push(&seen, manager);
-        const char *before = " ";
-        for (size_t k = i; k < value_length(causes); k++) {
-            AUTO_FREE char *also = manager_of(value_at(causes, k));
-            if (!is_conflict(value_at(causes, k)) || !text_equal(also, manager))
-                continue;
-            str_printf(out, "%s%s", before, value_get_str(value_at(causes, k), "field"));
-            before = ", ";
-        }
+        if (is_conflict(value_at(causes, i)) && manager && !strv_has(&managers, manager))
+            strv_push(&managers, manager);
+    }
+    strv_sort(&managers);
+    strv_each (manager, &managers) {
+        AUTO(strv) struct strv fields = {0};
+        add_fields(causes, *manager, &fields);
+        str_printf(out, "%s\"%s\" has", out->length ? "; " : "", *manager);
+        strv_each (field, &fields)
+            str_printf(out, "%s %s", field == fields.items ? "" : ",", *field);
     }
 }
 

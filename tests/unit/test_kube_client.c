@@ -239,7 +239,7 @@ static void fault_19_a_conflict_of_fields_names_their_managers(void **state)
     kube_script_start(s, rows);
     check_error(kube_apply(s->client, &kube_pods, "shop", object, &gently, NULL, &err),
         ERR_CONFLICT,
-        "PATCH pods/web: fields belong to other managers: \"hpa\" has .spec.replicas, .spec.b; "
+        "PATCH pods/web: fields belong to other managers: \"hpa\" has .spec.b, .spec.replicas; "
         "\"kubectl\" has .spec.a");
 }
 
