@@ -1,6 +1,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,18 @@ bool int_parse(const char *text, int64_t min, int64_t max, int64_t *ret)
     if (errno || *end || n < min || n > max)
         return false;
     *ret = n;
+    return true;
+}
+
+bool number_read(const char *text, double *ret)
+{
+    char *end;
+    if (!*text || text[strspn(text, "0123456789+-.eE")] != '\0')
+        return false;
+    double number = strtod(text, &end);
+    if (*end || !isfinite(number))
+        return false;
+    *ret = number;
     return true;
 }
 

@@ -33,6 +33,8 @@ const char *duration_print(int64_t ms, char buffer[static DURATION_TEXT_MAX]);
 
 // A whole decimal number within [min, max] and nothing else.
 bool int_parse(const char *text, int64_t min, int64_t max, int64_t *ret);
+// A finite decimal number, as JSON or PromQL write it ("0.01", "-1e3"), and nothing else.
+bool number_read(const char *text, double *ret);
 // "64KiB", "1.5 GiB"-like figures are for people: bytes as a short text with a binary unit.
 #define SIZE_TEXT_MAX 24
 const char *size_print(uint64_t bytes, char buffer[static SIZE_TEXT_MAX]);

@@ -123,7 +123,8 @@ static bool satisfied(const struct scene *s, const struct step *step)
     case STEP_DRAIN:
         return !set->exists || (set->current && set->present <= step->count);
     case STEP_GATE:
-        return s->gates->state == GATE_PASSED;
+        return s->gates->state == GATE_PASSED ||
+               (s->gates->state == GATE_HELD && s->seen->promote_requested);
     case STEP_WEIGHT:
         return stands(s->seen, step) && s->seen->routed;
     case STEP_PAUSE:

@@ -40,13 +40,15 @@
 
 #include "deploy/target.h"
 
-enum gate_state { GATE_IDLE, GATE_RUNNING, GATE_PASSED, GATE_REJECTED };
+// HELD: those that can tell have passed, and the others wait for data. It may become another one by
+// itself; a promotion of the step goes on without.
+enum gate_state { GATE_IDLE, GATE_RUNNING, GATE_HELD, GATE_PASSED, GATE_REJECTED };
 
 // How the gates of the current step stand; drive.h asks the prober. A resumed GATE is IDLE: its
 // window starts again from zero.
 struct gate_status {
     enum gate_state state;
-    char reason[400]; // REJECTED: what was seen and what was wanted
+    char reason[400]; // REJECTED, HELD: what was seen and what was wanted
 };
 
 enum decision_kind {

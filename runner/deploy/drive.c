@@ -25,7 +25,8 @@ struct driver {
     // The gates of this step were started.
     bool gating;
     int gate_turns, gate_step;
-    bool refused; // they could not be started
+    bool told_held; // that they wait for data
+    bool refused;   // they could not be started
     char refusal[400];
     // The last write that succeeded, to notice that it has no effect.
     struct position written;
@@ -118,10 +119,25 @@ static void gates_start(struct driver *dr, const struct step *step)
     struct error err = {0};
     struct prober *gates = dr->d->gates;
     dr->gating = true;
+    dr->told_held = false;
     dr->gate_turns = dr->seen.position.turns;
     dr->gate_step = dr->seen.position.step;
     dr->refused = gates->ops->start(gates, step->phase, step->set, &dr->seen, &err) < 0;
     snprintf(dr->refusal, sizeof dr->refusal, "%.*s", (int)sizeof dr->refusal - 1, err.message);
+}
+
+// Once, each time that it begins.
+static void tell_held(struct driver *dr, const struct gate_status *gates)
+{
+    bool held = gates->state == GATE_HELD;
+    if (held && !dr->told_held) {
+        AUTO_FREE char *line =
+            mem_printf("held: %s; it waits for data, or for a person: `davit promote` goes on "
+                       "without, `davit abort` goes back",
+                gates->reason);
+        note(dr, line);
+    }
+    dr->told_held = held;
 }
 
 static void gates_status(struct driver *dr, struct gate_status *ret)
@@ -134,6 +150,7 @@ static void gates_status(struct driver *dr, struct gate_status *ret)
         return;
     if (!dr->refused) {
         dr->d->gates->ops->status(dr->d->gates, ret);
+        tell_held(dr, ret);
         return;
     }
     ret->state = GATE_REJECTED;

@@ -9,6 +9,7 @@
 #include "net/url.h"
 
 #define GATES_MAX   64
+#define QUERY_SHOWN 100
 #define TIMEOUT_MAX (24 * INT64_C(3600000))
 
 static const char *const kind_names[] = {
@@ -16,6 +17,14 @@ static const char *const kind_names[] = {
     [GATE_TCP] = "tcp",
     [GATE_LOG] = "log",
     [GATE_STABLE] = "stable",
+    [GATE_PROMETHEUS] = "prometheus",
+    NULL,
+};
+
+static const char *const no_data_names[] = {
+    [NO_DATA_HOLD] = "hold",
+    [NO_DATA_PASS] = "pass",
+    [NO_DATA_FAIL] = "fail",
     NULL,
 };
 
@@ -55,11 +64,26 @@ static const struct field stable_rows[] = {
     {0},
 };
 
+static const struct field prometheus_rows[] = {
+    COMMON,
+    {"url", FIELD(struct gate_spec, url, FIELD_STRING)},
+    {"query", FIELD(struct gate_spec, query, FIELD_STRING)},
+    {"max", FIELD(struct gate_spec, max, FIELD_STRING), .optional = true},
+    {"min", FIELD(struct gate_spec, min, FIELD_STRING), .optional = true},
+    {"no_data", FIELD(struct gate_spec, no_data, FIELD_ENUM), .names = no_data_names,
+        .optional = true},
+    {"interval_ms", FIELD(struct gate_spec, interval_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
+    {"for_ms", FIELD(struct gate_spec, for_ms, FIELD_INT), .optional = true, .max = TIMEOUT_MAX},
+    {"timeout_ms", FIELD(struct gate_spec, timeout_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
+    {0},
+};
+
 static const struct field *const rows_of[] = {
     [GATE_HTTP] = http_rows,
     [GATE_TCP] = tcp_rows,
     [GATE_LOG] = log_rows,
     [GATE_STABLE] = stable_rows,
+    [GATE_PROMETHEUS] = prometheus_rows,
 };
 
 static void gate_done(struct gate_spec *gate)
@@ -109,8 +133,29 @@ static int check_url(const char *text, const char *what, struct error *err)
     return url_parse(text, &url, err) < 0 ? error_wrap(err, "%s", what) : 0;
 }
 
+static int check_bound(const char *text, const char *what, struct error *err)
+{
+    double unused;
+    if (!text || number_read(text, &unused))
+        return 0;
+    return error_set(err, ERR_PROTOCOL, "%s: the bound \"%s\" is no number", what, text);
+}
+
+static int check_prometheus(const struct gate_spec *gate, const char *what, struct error *err)
+{
+    if (!gate->max && !gate->min)
+        return error_set(err, ERR_PROTOCOL, "%s: one of \"max\" and \"min\" is needed", what);
+    if (check_bound(gate->max, what, err) < 0 || check_bound(gate->min, what, err) < 0)
+        return -1;
+    if (strpbrk(gate->url, "?#"))
+        return error_set(err, ERR_PROTOCOL, "%s: the URL of a Prometheus has no query", what);
+    return check_url(gate->url, what, err);
+}
+
 static int check_gate(const struct gate_spec *gate, const char *what, struct error *err)
 {
+    if (gate->kind == GATE_PROMETHEUS)
+        return check_prometheus(gate, what, err);
     if (gate->kind == GATE_LOG)
         return check_pattern(gate->absent, what, err);
     if (gate->kind != GATE_HTTP)
@@ -171,6 +216,35 @@ static void print_address(const struct gate_spec *gate, struct str *out)
     str_printf(out, "http %s", url ? url : gate->path);
 }
 
+void gate_print_bounds(const struct gate_spec *gate, struct str *out)
+{
+    char duration[DURATION_TEXT_MAX];
+    if (gate->max && gate->min)
+        str_printf(out, "between %s and %s", gate->min, gate->max);
+    else if (gate->max)
+        str_printf(out, "at most %s", gate->max);
+    else
+        str_printf(out, "at least %s", gate->min);
+    if (gate->for_ms)
+        str_printf(out, " for %s", duration_print(gate->for_ms, duration));
+}
+
+// On one line, and of a long one the beginning.
+static void print_query(const char *query, struct str *out)
+{
+    size_t shown = 0;
+    str_puts(out, "prometheus \"");
+    while (*query && shown < QUERY_SHOWN) {
+        size_t blank = strspn(query, " \t\r\n");
+        str_putc(out, blank ? ' ' : *query);
+        query += blank ? blank : 1;
+        shown++;
+    }
+    while (((unsigned char)*query & 0xc0) == 0x80) // not in the middle of a character
+        str_putc(out, *query++);
+    str_puts(out, *query ? "…\" " : "\" ");
+}
+
 static void print_kind(const struct gate_spec *gate, struct str *out)
 {
     char duration[DURATION_TEXT_MAX];
@@ -186,6 +260,10 @@ static void print_kind(const struct gate_spec *gate, struct str *out)
         return;
     case GATE_STABLE:
         str_printf(out, "stable for %s", duration_print(gate->for_ms, duration));
+        return;
+    case GATE_PROMETHEUS:
+        print_query(gate->query, out);
+        gate_print_bounds(gate, out);
         return;
     }
 }

@@ -12,12 +12,10 @@
 #include "net/url.h"
 
 // What an instance answers is shown to people, in one line of a report or a table, and may be
-// long and anything: a piece of it will do, without what a terminal obeys.
+// long and anything: a piece of it will do.
 #define SHOWN_MAX 80
 
-static void say(char *to, size_t size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void say(char *to, size_t size, const char *format, ...)
+void gate_say(char *to, size_t size, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -27,8 +25,8 @@ static void say(char *to, size_t size, const char *format, ...)
     text_make_printable(to);
 }
 
-#define say_seen(v, ...)   say((v)->seen, sizeof(v)->seen, __VA_ARGS__)
-#define say_wanted(v, ...) say((v)->wanted, sizeof(v)->wanted, __VA_ARGS__)
+#define say_seen(v, ...)   gate_say((v)->seen, sizeof(v)->seen, __VA_ARGS__)
+#define say_wanted(v, ...) gate_say((v)->wanted, sizeof(v)->wanted, __VA_ARGS__)
 
 // http
 
@@ -114,21 +112,21 @@ static bool check_json(
 }
 
 // A redirect is the answer: what is behind it was not asked for.
-static void say_status(const struct http_response *response, struct gate_verdict *ret)
+void gate_say_status(const struct http_response *response, char *to, size_t size)
 {
     const char *location = find_header(response, "location");
-    AUTO_FREE char *to = location ? url_shown(location) : NULL;
-    if (response->status / 100 == 3 && to)
-        say_seen(ret, "status %d, to %.*s", response->status, SHOWN_MAX, to);
+    AUTO_FREE char *where = location ? url_shown(location) : NULL;
+    if (response->status / 100 == 3 && where)
+        gate_say(to, size, "status %d, to %.*s", response->status, SHOWN_MAX, where);
     else
-        say_seen(ret, "status %d", response->status);
+        gate_say(to, size, "status %d", response->status);
 }
 
 static bool check_response(
     const struct gate_spec *gate, const struct http_response *response, struct gate_verdict *ret)
 {
     if (response->status != gate->status) {
-        say_status(response, ret);
+        gate_say_status(response, ret->seen, sizeof ret->seen);
         return false;
     }
     if (!check_headers(gate->headers, response, ret))

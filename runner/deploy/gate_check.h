@@ -6,9 +6,15 @@
 
 struct gate_verdict {
     bool passed;
+    bool held;        // not passed, for want of data: a person may go on all the same
     char seen[200];   // "status 500"
     char wanted[200]; // "status 200"
 };
+
+// One line of what a stranger said, for a person: cut, and without what a terminal obeys.
+void gate_say(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+// "status 500", "status 302, to /login"
+void gate_say_status(const struct http_response *response, char *to, size_t size);
 
 // The first thing that is not as the gate wants it, or the status and the time it took.
 void gate_check_http(

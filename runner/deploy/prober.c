@@ -25,13 +25,37 @@ static void probe_stop(struct probe *probe)
 
 static void on_settle(struct loop_timer *timer);
 
-void probe_over(struct probe *probe)
+static void wait_again(struct gate_prober *p);
+
+static void enter(struct probe *probe, enum probe_state state)
 {
     struct gate_prober *p = probe->owner;
-    probe_stop(probe);
-    probe->state = PROBE_OVER;
+    if (probe->state == PROBE_HELD && state != PROBE_HELD)
+        wait_again(p);
+    probe->state = state;
     probe->ms = loop_now(p->loop) - probe->began_ms;
     loop_timer_start(p->loop, &p->settle, loop_now(p->loop), on_settle, p);
+}
+
+void probe_over(struct probe *probe)
+{
+    probe_stop(probe);
+    enter(probe, PROBE_OVER);
+}
+
+bool probe_hold(struct probe *probe)
+{
+    if (probe->gate->dry_run)
+        probe_over(probe);
+    else
+        enter(probe, PROBE_HELD);
+    return !probe->gate->dry_run;
+}
+
+void probe_go_on(struct probe *probe)
+{
+    if (probe->state == PROBE_HELD)
+        enter(probe, PROBE_RUNNING);
 }
 
 void probe_reject(struct probe *probe, const char *seen, const char *wanted)
@@ -53,6 +77,7 @@ static const struct {
     [GATE_TCP] = {.on_each = true, .start = probe_start_tcp},
     [GATE_LOG] = {.last = true, .start = probe_start_log},
     [GATE_STABLE] = {.start = probe_start_stable},
+    [GATE_PROMETHEUS] = {.start = probe_start_prometheus},
 };
 
 static bool on_each(const struct gate_spec *gate)
@@ -77,6 +102,16 @@ static void start_all(struct gate_prober *p, bool last)
             probe_start(&p->probes[i]);
 }
 
+// Those that come last have come while others were held, which now are not.
+static void wait_again(struct gate_prober *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (kinds[p->probes[i].gate->kind].last) {
+            probe_stop(&p->probes[i]);
+            p->probes[i].state = PROBE_WAITING;
+        }
+}
+
 static void stop_all(struct gate_prober *p)
 {
     loop_timer_stop(&p->settle);
@@ -84,7 +119,7 @@ static void stop_all(struct gate_prober *p)
         probe_stop(&p->probes[i]);
 }
 
-static void reject(struct gate_prober *p, const struct probe *probe)
+static void say_reason(struct gate_prober *p, const struct probe *probe)
 {
     AUTO(str) struct str reason;
     str_init(&reason, NAME_MAX_LENGTH);
@@ -93,35 +128,47 @@ static void reject(struct gate_prober *p, const struct probe *probe)
         str_printf(
             &reason, " on instance %d (%s)", probe->instance->index, probe->instance->address);
     str_printf(&reason, ": %s; wanted: %s", probe->verdict.seen, probe->verdict.wanted);
-    p->status.state = GATE_REJECTED;
     snprintf(p->status.reason, sizeof p->status.reason, "%s", reason.data);
+}
+
+static bool rejects(const struct probe *probe)
+{
+    return probe->state == PROBE_OVER && !probe->verdict.passed && !probe->gate->dry_run;
+}
+
+// The first in that state, or that rejects where that is asked.
+static const struct probe *first(
+    const struct gate_prober *p, enum probe_state state, bool rejecting)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->probes[i].state == state && (!rejecting || rejects(&p->probes[i])))
+            return &p->probes[i];
+    return NULL;
 }
 
 static void on_settle(struct loop_timer *timer)
 {
     struct gate_prober *p = timer->arg;
-    size_t running = 0, waiting = 0;
-    const struct probe *rejected = NULL;
-    for (size_t i = 0; i < p->count; i++) {
-        const struct probe *probe = &p->probes[i];
-        running += probe->state == PROBE_RUNNING;
-        waiting += probe->state == PROBE_WAITING;
-        if (!rejected && probe->state == PROBE_OVER && !probe->verdict.passed &&
-            !probe->gate->dry_run)
-            rejected = probe;
-    }
+    enum gate_state before = p->status.state;
+    const struct probe *rejected = first(p, PROBE_OVER, true);
+    const struct probe *held = first(p, PROBE_HELD, false);
+    p->status.state = GATE_RUNNING;
     if (rejected) {
         stop_all(p);
-        reject(p, rejected);
-    } else if (running) {
+        p->status.state = GATE_REJECTED;
+        say_reason(p, rejected);
+    } else if (first(p, PROBE_RUNNING, false)) {
         return;
-    } else if (waiting) {
+    } else if (first(p, PROBE_WAITING, false)) {
         start_all(p, true);
         return;
+    } else if (held) {
+        p->status.state = GATE_HELD;
+        say_reason(p, held);
     } else {
         p->status.state = GATE_PASSED;
     }
-    if (p->prober.changed)
+    if (p->prober.changed && p->status.state != before)
         p->prober.changed(p->prober.changed_arg);
 }
 
@@ -200,6 +247,8 @@ static struct value *verdict_of(const struct gate_prober *p, const struct probe 
     if (probe->gate->dry_run)
         value_set_bool(v, "dry_run", true);
     value_set_bool(v, "passed", probe->verdict.passed);
+    if (probe->verdict.held)
+        value_set_bool(v, "held", true);
     value_set_str(v, "seen", probe->verdict.seen);
     value_set_str(v, "wanted", probe->verdict.wanted);
     value_set_int(v, "ms", probe->ms);
@@ -211,7 +260,7 @@ static struct value *prober_verdicts(struct prober *prober)
     struct gate_prober *p = prober_of(prober);
     struct value *list = value_list();
     for (size_t i = 0; i < p->count; i++)
-        if (p->probes[i].state == PROBE_OVER)
+        if (p->probes[i].state == PROBE_OVER || p->probes[i].state == PROBE_HELD)
             value_append(list, verdict_of(p, &p->probes[i]));
     return list;
 }

@@ -5,6 +5,9 @@
 //     rejection: the instances are ready, by their own health check. A redirect is the answer.
 //   - tcp: one connection to each instance.
 //   - stable: looks at the target several times a second.
+//   - prometheus: a query, again and again until its numbers have held for the gate's time
+//     (gate_metric.h). While there are none it may be held: it asks on, and when all others have
+//     passed, so are the gates as a whole.
 //   - log: searched once, half a second after all others have passed, so that what their probes
 //     caused is in it.
 //

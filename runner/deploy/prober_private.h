@@ -3,13 +3,19 @@
 //   prober.c       all of them: what they mean for the phase, and the verdicts
 //   prober_http.c  http, on each instance or of a URL
 //   prober_tcp.c   tcp, on each instance
+//   prober_metric.c  prometheus
 //   prober_set.c   what is seen of the set by its target: stable, log
 #pragma once
 
-#include "deploy/gate_check.h"
+#include "deploy/gate_metric.h"
 #include "deploy/prober.h"
 
-enum probe_state { PROBE_WAITING, PROBE_RUNNING, PROBE_OVER };
+enum probe_state {
+    PROBE_WAITING,
+    PROBE_RUNNING,
+    PROBE_HELD, // runs, and would be passed over at a person's word
+    PROBE_OVER,
+};
 
 struct probe {
     struct gate_prober *owner;
@@ -18,10 +24,12 @@ struct probe {
     enum probe_state state;
     struct gate_verdict verdict;
     int64_t began_ms, ms;
-    int64_t request; // http; -1: none
+    int64_t request; // http, prometheus; -1: none
     int fd;          // tcp; -1: none
     struct loop_io io;
     struct loop_timer timer;
+    int64_t asked_ms; // prometheus
+    struct metric_window metric;
     int64_t blind_since_ms; // looks at the target; 0: the last one was a success
 };
 
@@ -42,7 +50,11 @@ struct gate_prober {
 
 // The verdict stands. What the probe still has under way is stopped.
 void probe_over(struct probe *probe);
-// The same with a verdict that did not come from gate_check.h: no answer.
+// It runs on, held by the verdict so far. A dry run holds nobody up: false, it is over.
+bool probe_hold(struct probe *probe);
+// It is not held (any more).
+void probe_go_on(struct probe *probe);
+// Over, with a verdict that did not come from gate_check.h: no answer.
 void probe_reject(struct probe *probe, const char *seen, const char *wanted);
 
 // Each begins a probe that is all-zero but for what prober.c sets, and ends it by one of the above.
@@ -50,3 +62,4 @@ void probe_start_http(struct probe *probe);
 void probe_start_tcp(struct probe *probe);
 void probe_start_stable(struct probe *probe);
 void probe_start_log(struct probe *probe);
+void probe_start_prometheus(struct probe *probe);

@@ -95,7 +95,10 @@ static const char *verdict_word(const struct value *v)
 {
     if (value_get_bool(v, "passed", false))
         return "passed";
-    return value_get_bool(v, "dry_run", false) ? "would have failed" : "failed";
+    bool dry = value_get_bool(v, "dry_run", false);
+    if (value_get_bool(v, "held", false))
+        return dry ? "would have been held" : "held";
+    return dry ? "would have failed" : "failed";
 }
 
 static void add_verdict(const struct value *v, struct value *lines)

@@ -88,7 +88,7 @@ static int check_promotable(struct session *s, struct error *err)
         return -1;
     program_forward(&s->seen.rollout, &program);
     const struct step *step = &program.steps.items[s->seen.position.step];
-    if (step->kind == STEP_PAUSE)
+    if (step->kind == STEP_PAUSE || step->kind == STEP_GATE) // which may be held
         return 0;
     AUTO(str) struct str text;
     str_init(&text, 200);

@@ -1,4 +1,6 @@
 // What the table cannot say of a gate: which of its settings go together.
+#include <string.h>
+
 #include "base/text.h"
 #include "pipeline/check.h"
 
@@ -29,6 +31,26 @@ static void check_http(struct parsing *parsing, const struct yaml_node *gate)
             "an http gate asks each instance for its `path`, or one `url`: make two gates of it");
 }
 
+static void check_prometheus(struct parsing *parsing, const struct yaml_node *gate)
+{
+    const struct yaml_node *settings = settings_of(gate);
+    const struct yaml_node *min = yaml_get(settings, "min"), *max = yaml_get(settings, "max");
+    const struct yaml_node *url = yaml_get(settings, "url");
+    double least, most;
+    if (url && url->type == YAML_SCALAR && strpbrk(url->text, "?#"))
+        check_error_at(parsing, url->place,
+            "the url of a prometheus gate is where its API is, as in http://prometheus:9090; what "
+            "is asked for goes to `query`");
+    if (!min && !max)
+        check_error_at(parsing, gate->place,
+            "a prometheus gate needs a bound: the largest number that passes, as in max: 0.01, or "
+            "the smallest, as `min`");
+    if (min && max && min->type == YAML_SCALAR && max->type == YAML_SCALAR &&
+        number_read(min->text, &least) && number_read(max->text, &most) && least > most)
+        check_error_at(parsing, min->place, "no number is at least %s and at most %s",
+            YAML_SHOW(min->text), YAML_SHOW(max->text));
+}
+
 static void check_list(struct parsing *parsing, const struct yaml_node *list)
 {
     size_t count = list && list->type == YAML_LIST ? list->count : 0;
@@ -36,6 +58,8 @@ static void check_list(struct parsing *parsing, const struct yaml_node *list)
         const char *kind = kind_of(list->items[i]);
         if (text_equal(kind, "http"))
             check_http(parsing, list->items[i]);
+        if (text_equal(kind, "prometheus"))
+            check_prometheus(parsing, list->items[i]);
     }
 }
 

@@ -15,6 +15,7 @@
 #define NAME_MAX_LENGTH  64
 #define LABEL_MAX_LENGTH 63
 #define IMAGE_MAX_LENGTH 1000
+#define QUERY_MAX_LENGTH 4096
 
 static bool made_of(const char *text, const char *characters)
 {
@@ -205,6 +206,25 @@ void format_http_url(
             YAML_SHOW(text));
     else if (memchr(text + scheme, '@', strcspn(text + scheme, "/?#")))
         schema_wrong(w, node, "must not name a user: releases and reports would tell the password");
+}
+
+void format_number(
+    struct schema_walk *w, const struct schema_row *row, const struct yaml_node *node)
+{
+    (void)row;
+    double number;
+    if (!number_read(node->text, &number))
+        schema_wrong(
+            w, node, "must be a number such as 0.01; \"%s\" is not", YAML_SHOW(node->text));
+}
+
+void format_query(struct schema_walk *w, const struct schema_row *row, const struct yaml_node *node)
+{
+    (void)row;
+    if (node->length > QUERY_MAX_LENGTH)
+        schema_wrong(w, node,
+            "is longer than %d bytes: make a recording rule of it, and ask for that",
+            QUERY_MAX_LENGTH);
 }
 
 void format_header(

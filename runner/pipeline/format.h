@@ -13,6 +13,8 @@ schema_check_fn format_listen;    // HOST:PORT
 schema_check_fn format_url_path;  // "/…"
 schema_check_fn format_gate_path; // the same; a whole URL is told where it belongs
 schema_check_fn format_http_url;  // "https://…", without a user
+schema_check_fn format_number;    // finite, as in "0.01"
+schema_check_fn format_query;     // of a length that fits into a URL
 schema_check_fn format_header;    // a header's name
 schema_check_fn format_pattern;   // see pipeline/pattern.h
 schema_check_fn format_image;     // of an image reference: its characters

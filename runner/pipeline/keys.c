@@ -224,12 +224,34 @@ static const struct schema_row stable_gate_rows[] = {
     {0},
 };
 
+static const struct schema_row prometheus_gate_rows[] = {
+    {"url", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_http_url, .also = " address server ",
+        .doc = "of the Prometheus, such as http://prometheus:9090"},
+    {"query", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_query, .also = " expr ",
+        .doc = "in PromQL; each number that it gives is judged"},
+    {"max", SCHEMA_STRING, .check = format_number, .also = " threshold maximum ",
+        .doc = "the largest number that passes"},
+    {"min", SCHEMA_STRING, .check = format_number, .also = " minimum ",
+        .doc = "the smallest number that passes"},
+    {"no_data", SCHEMA_ENUM, .fallback = "hold", .choices = CHOICES("hold", "pass", "fail"),
+        .doc = "what it means that there is no number: to wait for one, or for a person's word; "
+               "that all is well; or that it is not"},
+    {"interval", SCHEMA_DURATION, .fallback = "10s", .min = 100, .max = PROBE_MAX_MS,
+        .doc = "from one query to the next"},
+    {"for", SCHEMA_DURATION, .max = MS_DAY,
+        .doc = "how long the numbers must stay within bounds; once is enough if not given"},
+    {"timeout", SCHEMA_DURATION, .fallback = "10s", .min = 10, .max = PROBE_MAX_MS,
+        .doc = "for each answer"},
+    DRY_RUN_ROW,
+    {0},
+};
+
 static const struct schema_row gate_rows[] = {
     {"http", SCHEMA_MAP, .rows = http_gate_rows, .shorthand = "path", .doc = "a request"},
     {"tcp", SCHEMA_MAP, .rows = tcp_gate_rows, .doc = "a connection"},
     {"log", SCHEMA_MAP, .rows = log_gate_rows, .doc = "what the instances write"},
     {"stable", SCHEMA_MAP, .rows = stable_gate_rows, .shorthand = "for", .doc = "no restart"},
-    {"prometheus", SCHEMA_MAP, SCHEMA_LATER, .doc = "a query"},
+    {"prometheus", SCHEMA_MAP, .rows = prometheus_gate_rows, .doc = "what a query gives"},
     {0},
 };
 #define GATES ((const struct schema_row[]){{.key = "", .type = SCHEMA_KIND, .rows = gate_rows}})

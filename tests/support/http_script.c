@@ -28,6 +28,14 @@ static void on_time(struct loop_timer *timer)
     str_done(&response.body);
 }
 
+static const struct http_answer *find(
+    const struct http_script *s, const struct http_answer *from, const char *url)
+{
+    while (from->url && (strcmp(from->url, url) != 0 || (s->used & (1u << (from - s->answers)))))
+        from++;
+    return from;
+}
+
 static int64_t script_start(struct http_client *client, const struct http_request *request,
     http_done_fn *done, void *arg, struct error *err)
 {
@@ -38,9 +46,9 @@ static int64_t script_start(struct http_client *client, const struct http_reques
     *call = (struct http_script_call){.script = s, .done = done, .arg = arg};
     s->open++;
     s->timeout_ms = request->timeout_ms;
-    const struct http_answer *answer = s->answers;
-    while (answer->url && strcmp(answer->url, request->url) != 0)
-        answer++;
+    const struct http_answer *answer = find(s, s->answers, request->url);
+    if (answer->url && find(s, answer + 1, request->url)->url)
+        s->used |= 1u << (answer - s->answers);
     call->answer = answer;
     if (answer->url)
         loop_timer_start(

@@ -5,6 +5,7 @@
 #include "net/http.h"
 #include "os/loop.h"
 
+// Of several rows with the same url each one but the last is for one request.
 struct http_answer {
     const char *url; // of the request
     int64_t after_ms;
@@ -13,7 +14,7 @@ struct http_answer {
     const char *body;
 };
 
-#define HTTP_SCRIPT_MAX 16
+#define HTTP_SCRIPT_MAX 32
 struct http_script {
     struct http_client client; // the first member
     struct loop *loop;
@@ -26,6 +27,7 @@ struct http_script {
         void *arg;
         struct loop_timer timer;
     } calls[HTTP_SCRIPT_MAX];
+    uint32_t used;      // rows that are over, by bit
     size_t count;       // requests so far
     int open;           // of those, not over
     int64_t timeout_ms; // of the last request

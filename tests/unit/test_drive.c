@@ -16,6 +16,7 @@ struct bench {
     struct drive_events events;
     struct drive_result result;
     struct str told;
+    bool promotes; // at the word that gates are held
 };
 
 static void tell_step(void *arg, enum phase phase, int index, const struct step *step)
@@ -30,6 +31,8 @@ static void tell_note(void *arg, const char *line)
 {
     struct bench *b = arg;
     str_printf(&b->told, "note: %s\n", line);
+    if (text_starts(line, "held: ") && b->promotes)
+        b->model.world.promote_requested = true;
 }
 
 // One instance by another, with all gates.
@@ -157,6 +160,21 @@ static void verdicts_of_all_gates_are_gathered(void **state)
     bench_free(b);
 }
 
+static void held_gates_wait_for_a_persons_word(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new(STRATEGY_BLUE_GREEN);
+    b->model.gates[GATE_AFTER_SWITCH] = GATE_HELD;
+    b->promotes = true;
+    check_ok(drive_rollout(&b->drive, &b->result, &err));
+    assert_int_equal(b->result.outcome, OUTCOME_SUCCESS);
+    const char *note = strstr(b->told.data, "note: held: as the model says; it waits for data, or "
+                                            "for a person: `davit promote`");
+    assert_non_null(note);
+    assert_null(strstr(note + 1, "note: held")); // told once
+    bench_free(b);
+}
+
 static int refuse_to_start(struct prober *p, enum gate_phase phase, enum set set,
     const struct snapshot *seen, struct error *err)
 {
@@ -257,6 +275,7 @@ TEST_MAIN(cmocka_unit_test(each_step_is_told_and_a_success_has_its_times),
     cmocka_unit_test(a_failure_has_its_reason_and_the_times_of_detection_and_return),
     cmocka_unit_test(who_comes_after_the_end_learns_how_it_ended),
     cmocka_unit_test(verdicts_of_all_gates_are_gathered),
+    cmocka_unit_test(held_gates_wait_for_a_persons_word),
     cmocka_unit_test(gates_that_cannot_be_run_have_not_passed),
     cmocka_unit_test(patience_ends_with_the_first_error_and_the_number_of_attempts),
     cmocka_unit_test(what_will_not_go_better_later_is_not_tried_again),

@@ -7,17 +7,8 @@
 #include <unistd.h>
 
 #include "deploy/gate_check.h"
-#include "deploy/prober.h"
 #include "os/fd.h"
-#include "support/http_script.h"
-
-static struct value *parse(const char *json)
-{
-    struct value *v = value_parse(json, strlen(json), NULL);
-    if (!v)
-        fail_msg("bad JSON in a test: %s", json);
-    return v;
-}
+#include "support/gate_bench.h"
 
 // Specs.
 
@@ -27,15 +18,17 @@ static const char all_kinds[] =
     "\"timeout_ms\":5000},{\"kind\":\"http\",\"url\":\"https://a.example/b?c=d\",\"status\":200,"
     "\"timeout_ms\":1},{\"kind\":\"tcp\"},{\"kind\":\"tcp\",\"timeout_ms\":700},{\"kind\":"
     "\"log\",\"absent\":\"panic|FATAL\"},"
+    "{\"kind\":\"prometheus\",\"url\":\"http://p:9090\",\"query\":\"rate(\\n  a)\",\"max\":\"2\","
+    "\"min\":\"1\",\"no_data\":\"fail\",\"interval_ms\":1000,\"for_ms\":90000,\"timeout_ms\":1},"
     "{\"kind\":\"stable\",\"dry_run\":true,\"for_ms\":10000}]";
 
 static void gates_survive_being_stored(void **state)
 {
     (void)state;
-    AUTO(value) struct value *v = parse(all_kinds);
+    AUTO(value) struct value *v = bench_parse(all_kinds);
     struct gate_list list = {0};
     check_ok(gate_list_from_value(v, "gates", &list, &err));
-    assert_int_equal(list.items.length, 6);
+    assert_int_equal(list.items.length, 7);
     AUTO(value) struct value *again = gate_list_to_value(&list);
     AUTO_FREE char *text = value_print(again);
     assert_string_equal(text, all_kinds);
@@ -45,12 +38,15 @@ static void gates_survive_being_stored(void **state)
         gate_print(gate, &names);
         str_puts(&names, "; ");
     }
-    assert_string_equal(names.data, "http /ping; http https://a.example/b; tcp; tcp; log without "
-                                    "\"panic|FATAL\"; stable for 10s (dry "
-                                    "run); ");
+    assert_string_equal(names.data,
+        "http /ping; http https://a.example/b; tcp; tcp; log without "
+        "\"panic|FATAL\"; prometheus \"rate( a)\" between 1 and 2 for 1m30s; stable for 10s (dry "
+        "run); ");
     gate_list_done(&list);
 }
 
+#define PROMETHEUS                                                                                 \
+    "\"kind\":\"prometheus\",\"url\":\"http://p:9090\",\"interval_ms\":1,\"timeout_ms\":1"
 static const struct {
     const char *json, *part;
     enum error_kind kind;
@@ -82,6 +78,12 @@ static const struct {
         "\"json\" is not a map", ERR_PROTOCOL},
     {"[{\"kind\":\"log\",\"absent\":\"(\"}]", "\"(\" is not a POSIX extended regular expression",
         ERR_CONFIG},
+    {"[{" PROMETHEUS ",\"query\":\"up\"}]", "one of \"max\" and \"min\" is needed", ERR_PROTOCOL},
+    {"[{" PROMETHEUS ",\"max\":\"1\"}]", "\"query\" is missing", ERR_PROTOCOL},
+    {"[{" PROMETHEUS ",\"query\":\"up\",\"max\":\"inf\"}]", "the bound \"inf\" is no number",
+        ERR_PROTOCOL},
+    {"[{" PROMETHEUS ",\"query\":\"up\",\"max\":\"1\",\"no_data\":\"wait\"}]", "\"no_data\"",
+        ERR_PROTOCOL},
     {"[{\"kind\":\"stable\"}]", "\"for_ms\" is missing", ERR_PROTOCOL},
 };
 
@@ -89,7 +91,7 @@ static void gates_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad_gates); i++) {
-        AUTO(value) struct value *v = parse(bad_gates[i].json);
+        AUTO(value) struct value *v = bench_parse(bad_gates[i].json);
         struct gate_list list = {0};
         check_error(
             gate_list_from_value(v, "gates", &list, &err), bad_gates[i].kind, bad_gates[i].part);
@@ -143,7 +145,7 @@ static void an_answer_is_what_the_gate_wants_or_not(void **state)
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
         AUTO_FREE char *json =
             mem_printf("[{\"kind\":\"http\",\"path\":\"/\",\"timeout_ms\":1,%s}]", answers[i].gate);
-        AUTO(value) struct value *v = parse(json);
+        AUTO(value) struct value *v = bench_parse(json);
         struct gate_list list = {0};
         check_ok(gate_list_from_value(v, "gates", &list, &err));
         struct http_response response = {.status = answers[i].status, .elapsed_ms = 12};
@@ -217,109 +219,6 @@ static void stable_is_all_ready_and_no_restart(void **state)
 }
 
 // The prober.
-
-// A target of which only what a prober asks is there.
-struct shown_target {
-    struct target target; // the first member
-    struct snapshot shown;
-    const char *log;
-    int looks, log_reads;
-    int restart_at;  // the look that shows a restart; 0: none does
-    int blind_until; // looks before it fail
-};
-
-static int shown_observe(struct target *t, struct snapshot *ret, struct error *err)
-{
-    struct shown_target *s = (struct shown_target *)t;
-    if (++s->looks <= s->blind_until)
-        return error_set(err, ERR_NETWORK, "no answer");
-    if (s->looks == s->restart_at)
-        s->shown.sets[SET_NEW].instances[0].restarts++;
-    *ret = s->shown;
-    return 0;
-}
-
-static int shown_logs(struct target *t, int64_t release, struct str *out, struct error *err)
-{
-    struct shown_target *s = (struct shown_target *)t;
-    (void)err;
-    assert_int_equal(release, 2);
-    s->log_reads++;
-    str_puts(out, s->log);
-    return 0;
-}
-
-static int shown_probe(struct target *t, const struct instance *instance, const char *path,
-    struct target_probe *ret, struct error *err)
-{
-    (void)t;
-    (void)err;
-    ret->url = mem_printf("http://%s%s", instance->address, path);
-    ret->request.url = ret->url;
-    return 0;
-}
-
-static const struct target_ops shown_ops = {
-    .observe = shown_observe, .logs = shown_logs, .probe = shown_probe};
-
-struct bench {
-    struct loop *loop;
-    struct http_script http;
-    struct shown_target target;
-    struct gate_list gates;
-    struct prober *prober;
-    struct gate_status status;
-    struct loop_timer watchdog;
-};
-
-static void on_changed(void *arg)
-{
-    struct bench *b = arg;
-    loop_stop(b->loop);
-}
-
-static void on_too_late(struct loop_timer *timer)
-{
-    struct bench *b = timer->arg;
-    loop_stop(b->loop);
-}
-
-static void bench_start(struct bench *b, const char *gates, const struct http_answer *script)
-{
-    static const struct http_answer none[] = {{0}};
-    *b = (struct bench){.loop = loop_new(NULL), .target = {.target.ops = &shown_ops, .log = ""}};
-    http_script_init(&b->http, b->loop, script ? script : none);
-    AUTO(value) struct value *v = parse(gates);
-    check_ok(gate_list_from_value(v, "gates", &b->gates, &err));
-    struct set_state *set = &b->target.shown.sets[SET_NEW];
-    *set = (struct set_state){.exists = true, .release = 2, .desired = 2, .instance_count = 3};
-    set->ready = 2;
-    for (int i = 0; i < 3; i++) {
-        set->instances[i] = (struct instance){.state = INSTANCE_READY, .index = i};
-        snprintf(set->instances[i].address, sizeof set->instances[i].address, "app:%d", i);
-    }
-    set->instances[2].state = INSTANCE_DRAINING; // is not asked
-    b->prober = prober_new(b->loop, &b->http.client, &b->target.target, &b->gates, NULL);
-    b->prober->changed = on_changed;
-    b->prober->changed_arg = b;
-}
-
-static void bench_run(struct bench *b)
-{
-    check_ok(b->prober->ops->start(b->prober, GATE_BEFORE_SWITCH, SET_NEW, &b->target.shown, &err));
-    loop_timer_start(b->loop, &b->watchdog, loop_now(b->loop) + 20000, on_too_late, b);
-    check_ok(loop_run(b->loop, &err));
-    loop_timer_stop(&b->watchdog);
-    b->prober->ops->status(b->prober, &b->status);
-}
-
-static void bench_end(struct bench *b)
-{
-    prober_free(b->prober);
-    assert_int_equal(b->http.open, 0);
-    gate_list_done(&b->gates);
-    loop_free(b->loop);
-}
 
 static const char ping[] =
     "[{\"kind\":\"http\",\"path\":\"/ping\",\"status\":200,\"timeout_ms\":1500}]";
