@@ -11,11 +11,12 @@ new_cluster() {
 }
 
 # What a cluster could change on this machine: settings, mounts, cgroups, interfaces, the places where its daemons keep
-# things by default. (Others may run tests of davit here meanwhile, and that cluster of theirs.)
+# things by default. (Others may work here meanwhile, with a cluster of theirs; what they mount lies where people have
+# their files.)
 machine() {
     sysctl -a --pattern "^kernel.keys"
     sysctl vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops net.ipv4.ip_forward
-    awk '{ print $5 }' /proc/self/mountinfo | grep -v '^/tmp/' | LC_ALL=C sort
+    awk '{ print $5 }' /proc/self/mountinfo | grep -vE '^/(tmp|root|home)/' | LC_ALL=C sort
     find /sys/fs/cgroup -path '*/davit' -prune -o -path '*/kubepods' -prune -o -type d -print | LC_ALL=C sort
     ip -brief link
     ls -d /run/containerd /run/netns/* /var/lib/cni /var/lib/containerd /var/lib/kubelet /var/log/containers /var/log/pods 2>&1 || :
@@ -43,6 +44,7 @@ expect_nothing_left() {
     [[ $(machine) == "$1" ]] || fail "the machine is not as it was: $(diff <(echo "$1") <(machine))"
     [[ -z $2 ]] || ! find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/*' -printf '%p %l\n' 2>/dev/null | grep -F "$2" ||
         fail "processes are left in its namespaces"
+    ! grep -F "$DAVIT_CLUSTER" /proc/self/mountinfo || fail "mounts are left"
     # A path with this name is in the command line of each daemon.
     ! pgrep -af "$DAVIT_CLUSTER" || fail "processes are left"
 }
@@ -95,6 +97,9 @@ test_it_serves_and_nothing_of_it_stays() {
     [[ $output == *$'\nready' ]] || fail "$output"
     api=$(sed -n 's|^API server .*:||p' <<<"$output")
     listens "$api" || fail "nothing listens on $api"
+    expect 0 "$cluster" up --api "$api"
+    expect 1 "$cluster" up --api 1
+    contains "it runs already, on the ports $api and "
 
     # A Deployment of what davit has built answers through its Service.
     kube_namespace
