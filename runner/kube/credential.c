@@ -8,8 +8,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 
-#define TOKEN_MAX       ((size_t)1 << 20)
-#define TOKEN_PERIOD_MS 60000 // how long a token that was read is good
+#define TOKEN_MAX ((size_t)1 << 20)
 
 struct kube_login {
     struct loop *loop;
@@ -120,7 +119,8 @@ static int fetch_file(struct kube_login *l, bool refused, struct error *err)
         kube_credential_done(&l->known);
         l->known.token = token;
     }
-    l->known.expires_unix_ms = clock_unix_ms() + TOKEN_PERIOD_MS;
+    int64_t period_ms = l->source->token_period_ms;
+    l->known.expires_unix_ms = clock_unix_ms() + (period_ms ? period_ms : KUBE_TOKEN_PERIOD_MS);
     return answer(l);
 }
 

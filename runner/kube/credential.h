@@ -24,8 +24,10 @@ struct kube_exec {
 // One of both; neither when the cluster is not dynamic.
 struct kube_source {
     char *token_file;
+    int64_t token_period_ms; // how long what was read is good; 0: KUBE_TOKEN_PERIOD_MS
     struct kube_exec *exec;
 };
+#define KUBE_TOKEN_PERIOD_MS 60000
 void kube_source_done(struct kube_source *s); // accepts an all-zero struct
 DEFINE_AUTO(kube_source, struct kube_source, kube_source_done)
 

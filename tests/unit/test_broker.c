@@ -131,10 +131,16 @@ static void what_is_not_in_the_table_of_a_role_is_denied(void **state)
     check_all(*state, PROGRAM_GIT,
         "[{\"ask\": \"spawn\"}, {\"ask\": \"credentials\", \"registry\": \"x\"},"
         " {\"ask\": \"connect_agent\", \"app\": \"shop\"}, {\"ask\": \"journal\"},"
+        " {\"ask\": \"cluster\"}, {\"ask\": \"cluster_credential\"},"
         " {\"ask\": \"no-such-thing\"}, {\"ask\": \"\"}]",
         denied);
     check_all(*state, PROGRAM_IMAGE,
-        "[{\"ask\": \"connect_agent\", \"app\": \"shop\"}, {\"ask\": \"journal\"}]", denied);
+        "[{\"ask\": \"connect_agent\", \"app\": \"shop\"}, {\"ask\": \"journal\"},"
+        " {\"ask\": \"cluster\"}, {\"ask\": \"cluster_credential\"}]",
+        denied);
+    check_all(*state, PROGRAM_DEPLOY, // whose job is about none
+        "[{\"ask\": \"cluster\"}, {\"ask\": \"cluster_credential\", \"refused\": true}]",
+        "denied: no cluster may be asked for here");
     check_all(*state, PROGRAM_DEPLOY, "[{\"ask\": \"spawn\"}, {\"ask\": \"credentials\"}]", denied);
     check_all(*state, PROGRAM_GIT, "[{\"ask\": \"job\"}]", "was given already");
     check_all(*state, PROGRAM_IMAGE, "[{\"ask\": \"credentials\", \"registry\": \"none.example\"}]",
