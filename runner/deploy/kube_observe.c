@@ -153,45 +153,52 @@ static void fill_percent(const struct look *l, struct snapshot *ret)
     ret->sets[SET_OLD].percent = ret->rollout.from ? 100 - percent : 0;
 }
 
-static bool endpoint_is(const struct value *endpoint, const struct set_state *set, bool *ret_serves)
+static bool is_instance(const struct value *endpoint, const struct set_state *set)
 {
     const char *name = value_get_str(value_get(endpoint, "targetRef"), "name");
-    *ret_serves = value_get_bool(value_get(endpoint, "conditions"), "ready", true);
     for (size_t i = 0; i < set->instance_count; i++)
         if (text_equal(set->instances[i].name, name))
             return true;
     return false;
 }
 
-// How many of the Service's endpoints that take traffic are of a set.
-static int endpoints_of(struct look *l, const struct value *slices, const struct set_state *set)
+// How many of a slice's endpoints that take traffic are of a set.
+static int endpoints_of(const struct value *slice, const struct set_state *set)
 {
     int count = 0;
-    for (size_t i = 0; i < value_length(slices); i++) {
-        const struct value *slice = value_at(slices, i);
-        const struct value *endpoints = value_get(slice, "endpoints");
-        if (!text_equal(kube_label(slice, "kubernetes.io/service-name"), kube_name(l->service)))
-            continue;
-        bool serves;
-        for (size_t j = 0; j < value_length(endpoints); j++)
-            count += endpoint_is(value_at(endpoints, j), set, &serves) && serves;
+    const struct value *endpoints = value_get(slice, "endpoints");
+    for (size_t i = 0; i < value_length(endpoints); i++) {
+        const struct value *endpoint = value_at(endpoints, i);
+        bool serves = value_get_bool(value_get(endpoint, "conditions"), "ready", true);
+        count += serves && is_instance(endpoint, set);
     }
     return count;
 }
 
-// Whether the endpoints have followed the selector. Nodes learn from them.
+// Whether the EndpointSlices, which nodes go by, have followed the last write to the Service: they
+// bear its mark, and hold all who are to have traffic and nobody else.
 static int fill_routed(struct look *l, struct snapshot *ret, struct error *err)
 {
     ret->routed = true;
     if (!l->service || ret->rollout.native_rolling)
         return 0;
+    int there[2] = {0};
     AUTO(value) struct value *slices = kube_items(l->k, KUBE_SLICE, err);
     if (!slices)
         return -1;
+    for (size_t i = 0; i < value_length(slices); i++) {
+        const struct value *slice = value_at(slices, i);
+        if (!text_equal(kube_label(slice, "kubernetes.io/service-name"), kube_name(l->service)))
+            continue;
+        if (!text_equal(
+                kube_label(slice, KUBE_LABEL_ROUTED), kube_label(l->service, KUBE_LABEL_ROUTED)))
+            ret->routed = false;
+        for (int set = 0; set < 2; set++)
+            there[set] += endpoints_of(slice, &ret->sets[set]);
+    }
     for (int i = 0; i < 2; i++) {
         const struct set_state *set = &ret->sets[i];
-        int there = endpoints_of(l, slices, set);
-        if (set->percent > 0 ? there < set->ready : there > 0)
+        if (set->percent > 0 ? there[i] < set->ready : there[i] > 0)
             ret->routed = false;
     }
     return 0;

@@ -24,7 +24,10 @@
 #define KUBE_ANNOTATION_RETIRED "davit.dev/retired" // of a slot: the release that RETIRE was for
 #define KUBE_ANNOTATION_PERCENT "davit.dev/percent" // of the Service: what goes to the newer slot
 #define KUBE_ANNOTATION_END     "davit.dev/end" // of a ControllerRevision: outcome, reason, times
-#define KUBE_SLOT_NONE          "none"          // of a Service that has no traffic to give yet
+// Of the Service: the position of the last WEIGHT. Its EndpointSlices bear it once they have
+// followed.
+#define KUBE_LABEL_ROUTED "davit.dev/routed"
+#define KUBE_SLOT_NONE    "none" // of a Service that has no traffic to give yet
 
 #define KUBE_TRIES 10 // of a read, a change and a write that says what was read
 

@@ -192,9 +192,12 @@ static int weigh(const struct act *a, int percent, struct error *err)
     struct value *selector = value_copy(kube_at(wanted, "spec", "selector"));
     value_set_str(selector, KUBE_LABEL_SLOT, slot_for(a->w->rollout, percent));
     AUTO_FREE char *text = mem_printf("%d", percent);
+    AUTO_FREE char *mark = mem_printf("%d-%d", a->w->position.turns, a->w->position.step);
     kube_patch_row(operations, "add", selector, "spec", "selector", NULL);
     kube_patch_row(operations, "add", value_string(text), "metadata", "annotations",
         KUBE_ANNOTATION_PERCENT, NULL);
+    kube_patch_row(
+        operations, "add", value_string(mark), "metadata", "labels", KUBE_LABEL_ROUTED, NULL);
     return patch(a, KUBE_SERVICE, kube_name(m->service), operations, err);
 }
 

@@ -145,7 +145,7 @@ test_a_stale_driver_is_fenced() {
 
 test_missing_rights_are_named() {
     new_app
-    k_admin delete rolebinding davit >/dev/null
+    k delete rolebinding davit >/dev/null
     expect 70 deploy v1
     contains "forbidden"
 }

@@ -92,9 +92,10 @@ kube_image() {
     echo "$registry/$name:$tag"
 }
 
-# kube_service_image: the same without a mistake, for tests that give the settings by the pods' environment.
+# kube_service_image: the same without a mistake, for tests that give the settings by the pods' environment. Nodes keep
+# what they have of a tag: it is the program's.
 kube_service_image() {
-    kube_image service plain
+    kube_image service "$(sha256sum "$bin/davit-service" | cut -c 1-12)"
 }
 
 # kube_load URL [OPTION…]: starts davit-load in the cluster's network; $load is its pid, $here/load.json what it counted.

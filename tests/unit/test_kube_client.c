@@ -293,6 +293,18 @@ static void a_server_that_says_nothing_is_given_up(void **state)
     check_error(kube_do(s->client, &request, NULL, &err), ERR_TIMEOUT, "GET pods/web: ");
 }
 
+static void a_422_is_a_conflict_only_for_a_json_patch(void **state)
+{
+#define NO_CAUSES "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Invalid\",\"code\":422}"
+    static const struct kube_row rows[] = {
+        {PATCH_WEB, "422 Unprocessable Entity", .body = NO_CAUSES},
+        {POST_POD, "422 Unprocessable Entity", .body = NO_CAUSES}, {0}};
+    struct kube_script *s = *state;
+    kube_script_start(s, rows);
+    check_error(patch(s, &err), ERR_CONFLICT, "PATCH pods/web: HTTP 422: the object is not as");
+    check_error(create(s, &err), ERR_REMOTE, "POST pods: HTTP 422: Invalid");
+}
+
 // --- credentials ---
 
 struct wallet {
@@ -617,7 +629,8 @@ TEST_MAIN(cmocka_unit_test(when_a_request_is_sent_once_more),
     TEST(fault_19_a_conflict_of_fields_names_their_managers),
     TEST(fault_20_a_patch_whose_answer_is_lost_is_not_sent_again),
     TEST(a_get_survives_broken_connections_but_not_for_ever),
-    TEST(a_server_that_says_nothing_is_given_up), TEST(fault_21_401_asks_for_new_credentials_once),
+    TEST(a_422_is_a_conflict_only_for_a_json_patch), TEST(a_server_that_says_nothing_is_given_up),
+    TEST(fault_21_401_asks_for_new_credentials_once),
     TEST(a_401_with_what_the_kubeconfig_says_is_final),
     TEST(fault_22_what_expires_is_asked_for_again_before),
     TEST(fault_23_what_cannot_be_renewed_is_used_to_its_end), TEST(no_credentials_no_request),
