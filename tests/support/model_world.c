@@ -380,7 +380,6 @@ static void set_event(struct world *w, struct world_set *set, int64_t at)
         else
             instance_event(w, set, instance);
     }
-    forget_retired(w, set);
 }
 
 void world_run_until(struct world *w, int64_t until)
@@ -401,6 +400,8 @@ void world_run_until(struct world *w, int64_t until)
             if (w->sets[i].exists)
                 set_event(w, &w->sets[i], next);
         world_native(w, false);
+        for (size_t i = 0; i < WORLD_SETS; i++)
+            forget_retired(w, &w->sets[i]);
         world_changed(w);
     }
     if (until > w->now)

@@ -140,6 +140,9 @@ struct world {
     int promote_turns, promote_step; // where
     bool abort_ever;                 // of the rollout: an abort was requested
     int parked;                      // how often
+    // An act that had got lost was done when its step's time was all but over, so the traffic may
+    // have followed too late: a deadline is absolute.
+    bool done_late;
     char abort_who[128];
     struct world_set sets[WORLD_SETS];
 

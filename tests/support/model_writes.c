@@ -5,6 +5,8 @@
 
 #include "support/model_world.h"
 
+#define FOLLOW_MAX_MS 5000 // how late the traffic may follow
+
 static const enum mark outcome_marks[] = {
     [OUTCOME_SUCCESS] = MARK_SUCCESS,
     [OUTCOME_ROLLED_BACK] = MARK_ROLLED_BACK,
@@ -34,7 +36,7 @@ static void route(struct world *w)
 {
     w->routes_written++;
     if (w->routes_late && world_chance(w, 60)) {
-        w->route_at = w->now + 1 + (int64_t)world_draw(w, 5000);
+        w->route_at = w->now + 1 + (int64_t)world_draw(w, FOLLOW_MAX_MS);
         return;
     }
     w->route_at = INT64_MAX;
@@ -232,6 +234,8 @@ int world_write(struct world *w, const struct target_write *write, int64_t decid
     }
     check_epoch(w, write->epoch);
     w->marks[MARK_TORN] += torn;
+    int64_t deadline = at->step_began_unix_ms + w->rollout.progress_deadline_ms;
+    w->done_late |= done && write->step && w->now + FOLLOW_MAX_MS + 1000 >= deadline;
     if (write->step && !torn)
         act(w, write, decided_at, nobody_seen);
     else if (write->step && write->step->kind == STEP_APPLY && world_chance(w, 70))
@@ -296,6 +300,7 @@ int world_begin(struct world *w, int64_t epoch, const struct rollout *r, struct 
         return error_set(err, ERR_CONFLICT, "%s is under way", w->rollout.run);
     w->rollout = *r;
     w->parked = 0;
+    w->done_late = false;
     w->position = (struct position){.phase = PHASE_FORWARD, .step_began_unix_ms = w->now};
     w->last = OUTCOME_PENDING;
     w->ends = 0;

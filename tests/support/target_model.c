@@ -254,7 +254,9 @@ static int model_observe(struct target *t, struct snapshot *ret, struct error *e
     if (w->rollout.native_rolling)
         fill_native_shares(ret->sets);
     d->seen_at = view->at > w->now - lag ? view->at : w->now - lag;
-    d->nobody_seen = ret->sets[SET_OLD].ready == 0 && ret->sets[SET_NEW].ready == 0;
+    // Of the old one, what is from before its last write says nothing.
+    d->nobody_seen = (ret->sets[SET_OLD].ready == 0 || !ret->sets[SET_OLD].current) &&
+                     ret->sets[SET_NEW].ready == 0;
     world_say(w,
         "driver %d sees %s %d%s%s, old %d/%d ready at %d %%%s, new %d/%d at %d %%%s%s (%" PRId64
         " ms ago)",

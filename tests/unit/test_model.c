@@ -151,11 +151,11 @@ static void check_outcome(struct world *w, const struct model *m, const struct s
     if (w->last == OUTCOME_SUCCESS && (rejected || hopeless))
         world_break(w, "success, though it could not be one");
     if (own && quality == QUALITY_GOOD && !unsettled && !w->hurt[r->to] && !rejected &&
-        !w->abort_ever && w->last != OUTCOME_SUCCESS)
+        !w->abort_ever && !w->done_late && w->last != OUTCOME_SUCCESS)
         world_break(w, "%s, though nothing was wrong with it", outcome_name(w->last));
-    if (w->last == OUTCOME_ROLLBACK_FAILED && !w->hurt[r->from] && !w->hurt[r->to] &&
-        r->strategy != STRATEGY_ROLLBACK && w->quality[r->from] == QUALITY_GOOD &&
-        !(r->applies && w->objects[r->from] != OBJECTS_GOOD))
+    if (w->last == OUTCOME_ROLLBACK_FAILED && !w->done_late && !w->hurt[r->from] &&
+        !w->hurt[r->to] && r->strategy != STRATEGY_ROLLBACK &&
+        w->quality[r->from] == QUALITY_GOOD && !(r->applies && w->objects[r->from] != OBJECTS_GOOD))
         world_break(w, "going back failed, though nothing was wrong with the old release");
     if (w->last == OUTCOME_CANCELLED && !w->abort_ever)
         world_break(w, "cancelled, though nobody asked for it");
