@@ -184,7 +184,7 @@ static void stage_text(const struct plan *plan, size_t index, const struct launc
             : value_length(value_get(stage->build, "tags")) ? "no: the file says so"
                                                             : "no: it has no tags");
     if (on_cluster(plan, stage))
-        plan_kube_text(plan->pipeline, stage, previews, out);
+        plan_kube_text(stage, previews, out);
     else if (stage->kind == STAGE_DEPLOY)
         plan_deploy_text(stage, launcher->state, out);
 }
@@ -258,7 +258,7 @@ static struct value *stage_value(const struct plan *plan, size_t index,
         value_set_bool(v, "push", s->push && value_get_bool(stage->build, "push", false));
     }
     if (on_cluster(plan, stage))
-        value_set(v, "deploy", plan_kube_value(plan->pipeline, stage, previews));
+        value_set(v, "deploy", plan_kube_value(stage, previews));
     else if (stage->kind == STAGE_DEPLOY)
         value_set(v, "deploy", plan_deploy_value(stage, launcher->state));
     return v;

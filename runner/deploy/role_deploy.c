@@ -11,6 +11,7 @@
 
 #define DOCUMENT_MAX ((size_t)16 << 20)
 #define DYING_LOOKS  40
+#define TOLD_FROM_MS 5000 // who waits longer wants to know for what
 
 static const char *text_of(const struct session *s, const char *key)
 {
@@ -142,10 +143,13 @@ static int claim_from_the_dead(struct session *s, const char *run, struct error 
 {
     struct target *t = s->target;
     int64_t end = t->ops->now(t) + t->ops->caps.takeover_ms;
-    while (session_claim(s, run, false, err) < 0) {
+    for (bool told = false; session_claim(s, run, false, err) < 0; told = true) {
         int64_t now = t->ops->now(t);
         if (err->kind != ERR_CONFLICT || now >= end)
             return -1;
+        if (!told && t->ops->caps.takeover_ms > TOLD_FROM_MS)
+            role_log(s->worker, "%s; if that one has died, its claim runs out within %" PRId64 " s",
+                err->message, t->ops->caps.takeover_ms / 1000);
         if (t->ops->wait(t, now + t->ops->caps.takeover_ms / DYING_LOOKS, err) < 0)
             return -1;
     }

@@ -6,6 +6,7 @@
 #include "engine/expand.h"
 #include "engine/manifests.h"
 #include "engine/plan.h"
+#include "kube/config.h"
 
 struct kube_previews {
     VEC(struct kube_preview *) items;
@@ -17,6 +18,7 @@ static void preview_free(struct kube_preview *p)
     manifest_files_done(&p->files);
     value_free(p->texts);
     free(p->image);
+    free(p->context);
     free(p->namespace);
     free(p);
 }
@@ -201,6 +203,28 @@ static void build(const struct previewing *p, struct kube_preview *v)
         wrong(p, v->stage, err.message);
 }
 
+// What the environment leaves to the kubeconfig, as that of this machine says it. Another machine's
+// may say something else: so nothing of it is a mistake.
+static void ask_kubeconfig(struct kube_preview *v)
+{
+    struct error err = {0};
+    AUTO(kube_config) struct kube_config *config = kube_config_load(NULL, NULL);
+    AUTO(kube_cluster) struct kube_cluster cluster = {0};
+    AUTO(kube_source) struct kube_source source = {0};
+    if (!config)
+        return;
+    if (kube_config_cluster(config, v->context, &cluster, &source, &err) < 0) {
+        v->unknown_context = v->context && err.kind == ERR_NOT_FOUND;
+        return;
+    }
+    v->found_context = !v->context;
+    v->found_namespace = !v->namespace;
+    if (!v->context)
+        v->context = mem_strdup(cluster.context);
+    if (!v->namespace)
+        v->namespace = mem_strdup(cluster.namespace);
+}
+
 static void preview_stage(
     const struct previewing *p, const struct stage *stage, struct kube_previews *ret)
 {
@@ -212,7 +236,10 @@ static void preview_stage(
     vec_push(&ret->items, v);
     v->stage = stage;
     v->image = image_of(p, stage);
+    v->context = mem_strdup_opt(environment->context);
     v->namespace = mem_strdup_opt(environment->namespace);
+    if (p->plan)
+        ask_kubeconfig(v);
     if (read_texts(p, v))
         build(p, v);
 }

@@ -12,7 +12,11 @@ struct kube_preview {
     bool built;      // the manifest is there
     bool made_later; // a manifest is not in the checkout, and a stage before may make it
     char *image;     // reference; of an image that is yet to be built, its tag
-    char *namespace; // NULL: that of the context, which is not known here
+    // Of the environment, else as the kubeconfig here says (and then `found_…`); NULL: it says
+    // nothing, or there is none.
+    char *context, *namespace;
+    bool found_context, found_namespace;
+    bool unknown_context; // the kubeconfig here has no such one
 };
 
 const struct kube_preview *kube_previews_find(

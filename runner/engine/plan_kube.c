@@ -187,28 +187,32 @@ static void notes_text(const struct kube_preview *preview, struct str *out)
 
 // --- the whole ---
 
-static void place_text(const struct pipeline *p, const struct stage *stage, struct str *out)
+static void place_text(
+    const struct stage *stage, const struct kube_preview *preview, struct str *out)
 {
-    const struct environment *e = stage_environment(p, stage);
     str_printf(out, "     app %s on kubernetes: ", value_get_str(stage->deploy, "app"));
-    if (e->context)
-        str_printf(out, "context %s, ", e->context);
+    if (preview->context)
+        str_printf(out, "context %s%s, ", preview->context,
+            preview->found_context ? " (the current one)" : "");
     else
         str_puts(out, "the kubeconfig's current context, ");
-    if (e->namespace)
-        str_printf(out, "namespace %s\n", e->namespace);
+    if (preview->namespace)
+        str_printf(out, "namespace %s%s\n", preview->namespace,
+            preview->found_namespace ? " (the context's)" : "");
     else
         str_puts(out, "its namespace\n");
+    if (preview->unknown_context)
+        str_printf(out, "     note: the kubeconfig here has no context \"%s\"\n", preview->context);
 }
 
-void plan_kube_text(const struct pipeline *p, const struct stage *stage,
-    const struct kube_previews *previews, struct str *out)
+void plan_kube_text(
+    const struct stage *stage, const struct kube_previews *previews, struct str *out)
 {
     const struct kube_preview *preview = kube_previews_find(previews, stage);
-    place_text(p, stage, out);
-    if (!preview || !preview->built) {
+    place_text(stage, preview, out);
+    if (!preview->built) {
         str_puts(
-            out, preview && preview->made_later
+            out, preview->made_later
                      ? "     its manifests are made by a stage before it: what they say is not "
                        "known here\n"
                      : "     its manifests could not be read\n");
@@ -241,17 +245,15 @@ static struct value *rollout_value(
     return v;
 }
 
-struct value *plan_kube_value(
-    const struct pipeline *p, const struct stage *stage, const struct kube_previews *previews)
+struct value *plan_kube_value(const struct stage *stage, const struct kube_previews *previews)
 {
     const struct kube_preview *preview = kube_previews_find(previews, stage);
-    const struct environment *e = stage_environment(p, stage);
     struct value *v = value_map();
     value_set(v, "section", value_copy(stage->deploy));
-    value_set_str(v, "target", e->target);
-    value_set_str(v, "context", e->context);
-    value_set_str(v, "namespace", e->namespace);
-    if (!preview || !preview->built)
+    value_set_str(v, "target", "kubernetes");
+    value_set_str(v, "context", preview->context);
+    value_set_str(v, "namespace", preview->namespace);
+    if (!preview->built)
         return v;
     AUTO(strv) struct strv warnings = {0};
     add_warnings(preview, &warnings);

@@ -56,6 +56,8 @@ static const char settings[] =
     "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"settings\"},\n"
     " \"data\": {\"mode\": \"${{ env.MODE }}\", \"commit\": \"${{ git.sha }}\"}}\n";
 
+#define NO_CONFIG "/nonexistent/config" // whoever runs the tests may have one
+
 struct fixture {
     struct diag_source source;
     struct diag_list diags;
@@ -97,6 +99,7 @@ static void end(struct fixture *f)
 static void a_plan_shows_steps_pods_objects_and_what_may_go_wrong(void **state)
 {
     struct fixture f;
+    setenv("KUBECONFIG", NO_CONFIG, 1);
     write_text(*state, "k8s/web.json", service);
     write_text(*state, "k8s/deployment.json", deployment);
     write_text(*state, "k8s/settings.json", settings);
@@ -109,13 +112,43 @@ static void a_plan_shows_steps_pods_objects_and_what_may_go_wrong(void **state)
         const struct stage *stage = &f.pipeline->stages.items[i];
         AUTO(str) struct str text;
         str_init(&text, STR_TEXT_MAX);
-        plan_kube_text(f.pipeline, stage, previews, &text);
+        plan_kube_text(stage, previews, &text);
         golden_check("plan", stage->name, ".txt", text.data);
-        AUTO(value) struct value *v = plan_kube_value(f.pipeline, stage, previews);
+        AUTO(value) struct value *v = plan_kube_value(stage, previews);
         AUTO_FREE char *printed = value_print_indented(v);
         golden_check("plan", stage->name, ".json", printed);
     }
     end(&f);
+}
+
+static const char kubeconfig[] =
+    "apiVersion: v1\nkind: Config\ncurrent-context: here\n"
+    "clusters: [{name: c, cluster: {server: \"https://127.0.0.1:1\"}}]\n"
+    "users: [{name: u, user: {token: t}}]\n"
+    "contexts: [{name: here, context: {cluster: c, user: u, namespace: there}}]\n";
+
+static void what_the_file_leaves_to_the_kubeconfig_is_shown_as_that_says_it(void **state)
+{
+    struct fixture f;
+    AUTO_FREE char *path = path_join(*state, "config");
+    write_text(*state, "config", kubeconfig);
+    write_text(*state, "k8s/web.json", service);
+    write_text(*state, "k8s/deployment.json", deployment);
+    write_text(*state, "careful.json", careful);
+    setenv("KUBECONFIG", path, 1);
+    begin(&f, pipeline_text);
+    AUTO(kube_previews)
+    struct kube_previews *previews = kube_previews_new(f.pipeline, &f.plan, *state, &f.diags);
+    AUTO(str) struct str text;
+    str_init(&text, STR_TEXT_MAX);
+    plan_kube_text(pipeline_stage(f.pipeline, "rolling"), previews, &text);
+    assert_non_null(strstr(text.data, "context lab, namespace web-staging\n"));
+    assert_non_null(strstr(text.data, "note: the kubeconfig here has no context \"lab\"\n"));
+    str_clear(&text);
+    plan_kube_text(pipeline_stage(f.pipeline, "blue-green"), previews, &text);
+    assert_non_null(strstr(text.data, "context here (the current one), namespace there (the "));
+    end(&f);
+    setenv("KUBECONFIG", NO_CONFIG, 1);
 }
 
 static const char small[] = "name: web\n"
@@ -171,4 +204,5 @@ static void mistakes_in_manifests_are_told_with_their_place(void **state)
 }
 
 TEST_MAIN(in_directory(a_plan_shows_steps_pods_objects_and_what_may_go_wrong),
+    in_directory(what_the_file_leaves_to_the_kubeconfig_is_shown_as_that_says_it),
     in_directory(mistakes_in_manifests_are_told_with_their_place))
