@@ -8,15 +8,17 @@
 #include "deploy/fields.h"
 #include "net/url.h"
 
-#define GATES_MAX   64
-#define QUERY_SHOWN 100
-#define TIMEOUT_MAX (24 * INT64_C(3600000))
+#define GATES_MAX    64
+#define QUERY_SHOWN  100
+#define RESTARTS_MAX 1000
+#define TIMEOUT_MAX  (24 * INT64_C(3600000))
 
 static const char *const kind_names[] = {
     [GATE_HTTP] = "http",
     [GATE_TCP] = "tcp",
     [GATE_LOG] = "log",
     [GATE_STABLE] = "stable",
+    [GATE_RESTARTS] = "restarts",
     [GATE_PROMETHEUS] = "prometheus",
     NULL,
 };
@@ -64,6 +66,12 @@ static const struct field stable_rows[] = {
     {0},
 };
 
+static const struct field restarts_rows[] = {
+    COMMON,
+    {"max", FIELD(struct gate_spec, restarts_max, FIELD_COUNT), .max = RESTARTS_MAX},
+    {"for_ms", FIELD(struct gate_spec, for_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
+    {0},
+};
 static const struct field prometheus_rows[] = {
     COMMON,
     {"url", FIELD(struct gate_spec, url, FIELD_STRING)},
@@ -83,6 +91,7 @@ static const struct field *const rows_of[] = {
     [GATE_TCP] = tcp_rows,
     [GATE_LOG] = log_rows,
     [GATE_STABLE] = stable_rows,
+    [GATE_RESTARTS] = restarts_rows,
     [GATE_PROMETHEUS] = prometheus_rows,
 };
 
@@ -260,6 +269,10 @@ static void print_kind(const struct gate_spec *gate, struct str *out)
         return;
     case GATE_STABLE:
         str_printf(out, "stable for %s", duration_print(gate->for_ms, duration));
+        return;
+    case GATE_RESTARTS:
+        str_printf(out, "restarts at most %d in %s", gate->restarts_max,
+            duration_print(gate->for_ms, duration));
         return;
     case GATE_PROMETHEUS:
         print_query(gate->query, out);

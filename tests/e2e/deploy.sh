@@ -185,6 +185,17 @@ test_gates_without_data_are_held_until_a_person_says_to_go_on() {
     expect_version v2
 }
 
+test_restarts_are_counted_and_a_few_may_be_fine() {
+    new_app
+    instances=1
+    gates='{after_switch: [{restarts: {for: 5s}}]}'
+    expect 1 deploy v1 CRASH_AFTER_MS=1500
+    contains 'restarts at most 0 in 5s: failed: 1, most of instance 0: signal 6 (ABRT); wanted: at most 0 in 5s'
+    gates='{after_switch: [{restarts: {max: 3, for: 2500ms}}, {restarts: {dry_run: true, for: 2500ms}}]}'
+    expect 0 deploy v2 CRASH_AFTER_MS=1500
+    contains 'restarts at most 3 in 2s500ms: passed: ' 'restarts at most 0 in 2s500ms (dry run): would have failed: '
+}
+
 test_an_instance_that_exits_at_its_start_is_refused_early() {
     new_app
     deadline=60s
