@@ -10,6 +10,7 @@
 
 #define GATES_MAX    64
 #define QUERY_SHOWN  100
+#define BLANKS       " \t\r\n"
 #define RESTARTS_MAX 1000
 #define TIMEOUT_MAX  (24 * INT64_C(3600000))
 
@@ -241,13 +242,15 @@ void gate_print_bounds(const struct gate_spec *gate, struct str *out)
 // On one line, and of a long one the beginning.
 static void print_query(const char *query, struct str *out)
 {
-    size_t shown = 0;
     str_puts(out, "prometheus \"");
-    while (*query && shown < QUERY_SHOWN) {
-        size_t blank = strspn(query, " \t\r\n");
-        str_putc(out, blank ? ' ' : *query);
+    query += strspn(query, BLANKS);
+    for (size_t shown = 0; *query && shown < QUERY_SHOWN; shown++) {
+        size_t blank = strspn(query, BLANKS);
+        if (blank && query[blank])
+            str_putc(out, ' ');
+        else if (!blank)
+            str_putc(out, *query);
         query += blank ? blank : 1;
-        shown++;
     }
     while (((unsigned char)*query & 0xc0) == 0x80) // not in the middle of a character
         str_putc(out, *query++);

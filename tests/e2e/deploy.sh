@@ -107,6 +107,9 @@ test_a_log_gate_reads_what_the_new_instances_wrote() {
 test_a_dry_run_is_reported_and_one_address_is_asked_once() {
     new_app
     gates="{before_switch: [{http: {path: /check, dry_run: true}}], after_switch: [{http: {url: \"$url/version\", json: {version: v1}}}]}"
+    pipeline v1
+    expect 0 davit plan
+    contains 'before_switch: http /check (dry run)' "after_switch: http $url/version"
     expect 0 deploy v1
     contains 'http /check (dry run) on instance 1: would have failed: status 404; wanted: status 200' \
         "http $url/version: passed: status 200"

@@ -18,7 +18,8 @@ static const char all_kinds[] =
     "\"timeout_ms\":5000},{\"kind\":\"http\",\"url\":\"https://a.example/b?c=d\",\"status\":200,"
     "\"timeout_ms\":1},{\"kind\":\"tcp\"},{\"kind\":\"tcp\",\"timeout_ms\":700},{\"kind\":"
     "\"log\",\"absent\":\"panic|FATAL\"},"
-    "{\"kind\":\"prometheus\",\"url\":\"http://p:9090\",\"query\":\"rate(\\n  a)\",\"max\":\"2\","
+    "{\"kind\":\"prometheus\",\"url\":\"http://p:9090\",\"query\":\" rate(\\n  "
+    "a)\\n\",\"max\":\"2\","
     "\"min\":\"1\",\"no_data\":\"fail\",\"interval_ms\":1000,\"for_ms\":90000,\"timeout_ms\":1},"
     "{\"kind\":\"restarts\",\"max\":2,\"for_ms\":5000},"
     "{\"kind\":\"stable\",\"dry_run\":true,\"for_ms\":10000}]";
