@@ -8,15 +8,18 @@
 #include "deploy/fields.h"
 #include "net/url.h"
 
-#define GATES_MAX   64
-#define QUERY_SHOWN 100
-#define TIMEOUT_MAX (24 * INT64_C(3600000))
+#define GATES_MAX    64
+#define QUERY_SHOWN  100
+#define BLANKS       " \t\r\n"
+#define RESTARTS_MAX 1000
+#define TIMEOUT_MAX  (24 * INT64_C(3600000))
 
 static const char *const kind_names[] = {
     [GATE_HTTP] = "http",
     [GATE_TCP] = "tcp",
     [GATE_LOG] = "log",
     [GATE_STABLE] = "stable",
+    [GATE_RESTARTS] = "restarts",
     [GATE_PROMETHEUS] = "prometheus",
     NULL,
 };
@@ -64,6 +67,12 @@ static const struct field stable_rows[] = {
     {0},
 };
 
+static const struct field restarts_rows[] = {
+    COMMON,
+    {"max", FIELD(struct gate_spec, restarts_max, FIELD_COUNT), .max = RESTARTS_MAX},
+    {"for_ms", FIELD(struct gate_spec, for_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
+    {0},
+};
 static const struct field prometheus_rows[] = {
     COMMON,
     {"url", FIELD(struct gate_spec, url, FIELD_STRING)},
@@ -83,6 +92,7 @@ static const struct field *const rows_of[] = {
     [GATE_TCP] = tcp_rows,
     [GATE_LOG] = log_rows,
     [GATE_STABLE] = stable_rows,
+    [GATE_RESTARTS] = restarts_rows,
     [GATE_PROMETHEUS] = prometheus_rows,
 };
 
@@ -232,13 +242,15 @@ void gate_print_bounds(const struct gate_spec *gate, struct str *out)
 // On one line, and of a long one the beginning.
 static void print_query(const char *query, struct str *out)
 {
-    size_t shown = 0;
     str_puts(out, "prometheus \"");
-    while (*query && shown < QUERY_SHOWN) {
-        size_t blank = strspn(query, " \t\r\n");
-        str_putc(out, blank ? ' ' : *query);
+    query += strspn(query, BLANKS);
+    for (size_t shown = 0; *query && shown < QUERY_SHOWN; shown++) {
+        size_t blank = strspn(query, BLANKS);
+        if (blank && query[blank])
+            str_putc(out, ' ');
+        else if (!blank)
+            str_putc(out, *query);
         query += blank ? blank : 1;
-        shown++;
     }
     while (((unsigned char)*query & 0xc0) == 0x80) // not in the middle of a character
         str_putc(out, *query++);
@@ -260,6 +272,10 @@ static void print_kind(const struct gate_spec *gate, struct str *out)
         return;
     case GATE_STABLE:
         str_printf(out, "stable for %s", duration_print(gate->for_ms, duration));
+        return;
+    case GATE_RESTARTS:
+        str_printf(out, "restarts at most %d in %s", gate->restarts_max,
+            duration_print(gate->for_ms, duration));
         return;
     case GATE_PROMETHEUS:
         print_query(gate->query, out);

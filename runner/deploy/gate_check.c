@@ -185,7 +185,7 @@ void gate_check_log(
     say_seen(ret, "\"%.*s\"", (int)(to - from), text + from);
 }
 
-// stable
+// stable, restarts
 
 static const struct instance *find_instance(const struct set_state *set, int index)
 {
@@ -195,22 +195,55 @@ static const struct instance *find_instance(const struct set_state *set, int ind
     return NULL;
 }
 
+// How often its instances have restarted since, and which one of them the most often. One that has
+// restarted less often than before is another one.
+static int count_restarts(
+    const struct set_state *before, const struct set_state *now, const struct instance **ret_worst)
+{
+    int sum = 0, most = 0;
+    *ret_worst = NULL;
+    for (size_t i = 0; i < now->instance_count; i++) {
+        const struct instance *is = &now->instances[i];
+        const struct instance *was = find_instance(before, is->index);
+        int count = is->restarts - (was && was->restarts <= is->restarts ? was->restarts : 0);
+        sum += count;
+        if (count > most) {
+            most = count;
+            *ret_worst = is;
+        }
+    }
+    return sum;
+}
+
 void gate_check_stable(const struct gate_spec *gate, const struct set_state *before,
     const struct set_state *now, struct gate_verdict *ret)
 {
     char duration[DURATION_TEXT_MAX];
+    const struct instance *worst;
     *ret = (struct gate_verdict){0};
     say_wanted(ret, "%d ready and no restart for %s", before->desired,
         duration_print(gate->for_ms, duration));
-    for (size_t i = 0; i < before->instance_count; i++) {
-        const struct instance *was = &before->instances[i];
-        const struct instance *is = find_instance(now, was->index);
-        if (!is || is->restarts == was->restarts)
-            continue;
-        say_seen(ret, "instance %d restarted%s%.*s", was->index, is->last_end[0] ? ": " : "",
-            SHOWN_MAX, is->last_end);
+    if (count_restarts(before, now, &worst)) {
+        say_seen(ret, "instance %d restarted%s%.*s", worst->index, worst->last_end[0] ? ": " : "",
+            SHOWN_MAX, worst->last_end);
         return;
     }
     say_seen(ret, "%d of %d ready", now->ready, before->desired);
     ret->passed = now->ready >= before->desired;
+}
+
+void gate_check_restarts(const struct gate_spec *gate, const struct set_state *before,
+    const struct set_state *now, struct gate_verdict *ret)
+{
+    char duration[DURATION_TEXT_MAX];
+    const struct instance *worst;
+    *ret = (struct gate_verdict){0};
+    say_wanted(ret, "at most %d in %s", gate->restarts_max, duration_print(gate->for_ms, duration));
+    int count = count_restarts(before, now, &worst);
+    ret->passed = count <= gate->restarts_max;
+    if (count)
+        say_seen(ret, "%d, most of instance %d%s%.*s", count, worst->index,
+            worst->last_end[0] ? ": " : "", SHOWN_MAX, worst->last_end);
+    else
+        say_seen(ret, "none");
 }

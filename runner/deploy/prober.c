@@ -76,7 +76,8 @@ static const struct {
     [GATE_HTTP] = {.on_each = true, .start = probe_start_http}, // unless it has a URL
     [GATE_TCP] = {.on_each = true, .start = probe_start_tcp},
     [GATE_LOG] = {.last = true, .start = probe_start_log},
-    [GATE_STABLE] = {.start = probe_start_stable},
+    [GATE_STABLE] = {.start = probe_start_watching},
+    [GATE_RESTARTS] = {.start = probe_start_watching},
     [GATE_PROMETHEUS] = {.start = probe_start_prometheus},
 };
 

@@ -4,7 +4,7 @@
 //   - http: one GET for each instance, or one of a URL; one answer, one verdict. No answer is a
 //     rejection: the instances are ready, by their own health check. A redirect is the answer.
 //   - tcp: one connection to each instance.
-//   - stable: looks at the target several times a second.
+//   - stable, restarts: looks at the target several times a second.
 //   - prometheus: a query, again and again until its numbers have held for the gate's time
 //     (gate_metric.h). While there are none it may be held: it asks on, and when all others have
 //     passed, so are the gates as a whole.

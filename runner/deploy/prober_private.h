@@ -4,7 +4,7 @@
 //   prober_http.c  http, on each instance or of a URL
 //   prober_tcp.c   tcp, on each instance
 //   prober_metric.c  prometheus
-//   prober_set.c   what is seen of the set by its target: stable, log
+//   prober_set.c   what is seen of the set by its target: stable, restarts, log
 #pragma once
 
 #include "deploy/gate_metric.h"
@@ -60,6 +60,6 @@ void probe_reject(struct probe *probe, const char *seen, const char *wanted);
 // Each begins a probe that is all-zero but for what prober.c sets, and ends it by one of the above.
 void probe_start_http(struct probe *probe);
 void probe_start_tcp(struct probe *probe);
-void probe_start_stable(struct probe *probe);
+void probe_start_watching(struct probe *probe);
 void probe_start_log(struct probe *probe);
 void probe_start_prometheus(struct probe *probe);

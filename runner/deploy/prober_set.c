@@ -6,7 +6,16 @@
 #define LOG_LAG_MS   500
 #define BLIND_MAX_MS 10000 // the target does not answer
 
-// stable
+// stable, restarts
+
+static void check(struct probe *probe, const struct set_state *now)
+{
+    const struct set_state *before = &probe->owner->before;
+    if (probe->gate->kind == GATE_STABLE)
+        gate_check_stable(probe->gate, before, now, &probe->verdict);
+    else
+        gate_check_restarts(probe->gate, before, now, &probe->verdict);
+}
 
 static void on_look(struct loop_timer *timer)
 {
@@ -25,14 +34,14 @@ static void on_look(struct loop_timer *timer)
         return;
     }
     if (!blind)
-        gate_check_stable(probe->gate, &p->before, &seen->sets[p->set], &probe->verdict);
+        check(probe, &seen->sets[p->set]);
     if (!blind && (!probe->verdict.passed || now - probe->began_ms >= probe->gate->for_ms))
         probe_over(probe);
     else
         loop_timer_start(p->loop, &probe->timer, now + LOOK_EVERY_MS, on_look, probe);
 }
 
-void probe_start_stable(struct probe *probe)
+void probe_start_watching(struct probe *probe)
 {
     struct loop *loop = probe->owner->loop;
     loop_timer_start(loop, &probe->timer, loop_now(loop), on_look, probe);

@@ -31,6 +31,24 @@ static int make_rollout(
     return spec_rollout(&to, any ? &live : NULL, false, &local, ret, err);
 }
 
+static void print_gate_list(enum gate_phase phase, const struct gate_list *list, struct str *out)
+{
+    vec_each (gate, &list->items) {
+        str_printf(out, "      %s: ", gate_phase_name(phase));
+        gate_print(gate, out);
+        str_putc(out, '\n');
+    }
+}
+
+static void print_gates(const struct stage *stage, struct str *out)
+{
+    AUTO(release) struct release to = {0};
+    if (release_from_section(stage->deploy, &to, NULL) < 0)
+        return;
+    print_gate_list(GATE_BEFORE_SWITCH, &to.gates.before_switch, out);
+    print_gate_list(GATE_AFTER_SWITCH, &to.gates.after_switch, out);
+}
+
 void plan_deploy_text(const struct stage *stage, const struct state *state, struct str *out)
 {
     struct rollout rollout;
@@ -44,6 +62,7 @@ void plan_deploy_text(const struct stage *stage, const struct state *state, stru
     str_printf(out, "     app %s on this host%s\n", value_get_str(stage->deploy, "app"),
         rollout.from ? "" : " (nothing is live yet)");
     program_print(&program, &rollout, out);
+    print_gates(stage, out);
     if (value_length(value_get(stage->deploy, "secrets")))
         str_printf(out,
             "     secrets: the agent keeps their values for each release in files of mode 0600\n");

@@ -224,6 +224,14 @@ static const struct schema_row stable_gate_rows[] = {
     {0},
 };
 
+static const struct schema_row restarts_gate_rows[] = {
+    {"max", SCHEMA_INT, .fallback = "0", .max = 1000, .also = " count ",
+        .doc = "how many restarts of all new instances together are fine"},
+    {"for", SCHEMA_DURATION, .fallback = "10s", .min = 1, .max = MS_DAY,
+        .doc = "how long they are counted"},
+    DRY_RUN_ROW,
+    {0},
+};
 static const struct schema_row prometheus_gate_rows[] = {
     {"url", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_http_url, .also = " address server ",
         .doc = "of the Prometheus, such as http://prometheus:9090"},
@@ -251,6 +259,7 @@ static const struct schema_row gate_rows[] = {
     {"tcp", SCHEMA_MAP, .rows = tcp_gate_rows, .doc = "a connection"},
     {"log", SCHEMA_MAP, .rows = log_gate_rows, .doc = "what the instances write"},
     {"stable", SCHEMA_MAP, .rows = stable_gate_rows, .shorthand = "for", .doc = "no restart"},
+    {"restarts", SCHEMA_MAP, .rows = restarts_gate_rows, .shorthand = "max", .doc = "few restarts"},
     {"prometheus", SCHEMA_MAP, .rows = prometheus_gate_rows, .doc = "what a query gives"},
     {0},
 };

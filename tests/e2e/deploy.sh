@@ -104,6 +104,101 @@ test_a_log_gate_reads_what_the_new_instances_wrote() {
     contains 'before_switch' 'log' 'panic'
 }
 
+test_a_dry_run_is_reported_and_one_address_is_asked_once() {
+    new_app
+    gates="{before_switch: [{http: {path: /check, dry_run: true}}], after_switch: [{http: {url: \"$url/version\", json: {version: v1}}}]}"
+    pipeline v1
+    expect 0 davit plan
+    contains 'before_switch: http /check (dry run)' "after_switch: http $url/version"
+    expect 0 deploy v1
+    contains 'http /check (dry run) on instance 1: would have failed: status 404; wanted: status 200' \
+        "http $url/version: passed: status 200"
+    [[ $(grep -c "http $url/version" <<<"$output") == 1 ]] || fail "$output"
+    expect 3 deploy v2 # the address says v2
+    contains 'version: v2; wanted: version: v1'
+    expect_version v1
+}
+
+# start_prometheus: asks $here/exporter/metrics for its numbers; its address is $prometheus.
+start_prometheus() {
+    local exporter
+    exporter=$(free_port)
+    prometheus=http://127.0.0.1:$(free_port)
+    mkdir -p "$here/exporter" "$here/prometheus"
+    printf 'scrape_configs: [{job_name: app, scrape_interval: 200ms, static_configs: [{targets: ["127.0.0.1:%s"]}]}]\n' \
+        "$exporter" >"$here/prometheus/prometheus.yml"
+    cd "$here/exporter"
+    busybox httpd -f -p "127.0.0.1:$exporter" &
+    cd "$here/prometheus"
+    prometheus --config.file=prometheus.yml --web.listen-address="${prometheus#http://}" --storage.tsdb.path=data 2>log &
+    cd "$here/app"
+}
+
+prometheus_knows() { # QUERY
+    curl -fsS --data-urlencode "query=$1" "$prometheus/api/v1/query" 2>/dev/null | jq -e '.data.result[0]' >/dev/null
+}
+
+test_what_prometheus_says_takes_a_rollout_back() {
+    new_app
+    expect 0 deploy v1
+    start_prometheus
+    printf 'errors{pod="a"} 0.001\nerrors{pod="b"} 0.002\n' >"$here/exporter/metrics"
+    until_true 30 prometheus_knows errors
+    gates="{after_switch: [{prometheus: {url: \"$prometheus\", query: errors, max: 0.01, interval: 200ms, for: 1s}}]}"
+    expect 0 deploy v2
+    contains 'prometheus "errors" at most 0.01 for 1s: passed: at worst 0.002 of errors{' 'pod="b"}'
+    gates="{after_switch: [{prometheus: {url: \"$prometheus\", query: errors, max: 0.01, interval: 200ms, for: 1m}}]}"
+    pipeline v3
+    start_load
+    davit run >"$here/run.log" 2>&1 &
+    local run=$! status=0
+    until_true 30 load_sees v3
+    printf 'errors{pod="a"} 0.001\nerrors{pod="b"} 0.5\n' >"$here/exporter/metrics"
+    wait "$run" || status=$?
+    ((status == 3)) || fail "exit $status: $(cat "$here/run.log")"
+    stop_load
+    expect_version v2
+    grep -q 'rolled back: after_switch: prometheus "errors".*: 0.5 of errors{' "$here/run.log" || fail "$(cat "$here/run.log")"
+}
+
+test_gates_without_data_are_held_until_a_person_says_to_go_on() {
+    new_app
+    expect 0 deploy v1
+    start_prometheus
+    until_true 30 prometheus_knows 'vector(1)'
+    gates="{after_switch: [{prometheus: {url: \"$prometheus\", query: nobody_counts, max: 0, interval: 200ms}}, {stable: 1s}]}"
+    pipeline v2
+    davit run >"$here/run.log" 2>&1 &
+    local run=$! status=0
+    until_true 30 grep -q 'held: prometheus "nobody_counts"' "$here/run.log"
+    is_live 1 || fail "$(davit status "$app")"
+    expect 0 davit promote "$app"
+    wait "$run" || status=$?
+    ((status == 0)) || fail "exit $status: $(cat "$here/run.log")"
+    is_live 2 || fail "$(davit status "$app")"
+    output=$(cat "$here/run.log")
+    contains 'prometheus "nobody_counts" at most 0: held: no data: the answer is empty' 'stable for 1s: passed'
+    pipeline v3
+    davit run >"$here/run.log" 2>&1 &
+    run=$!
+    until_true 30 grep -q 'held: prometheus "nobody_counts"' "$here/run.log"
+    expect 0 davit abort "$app"
+    wait "$run" || status=$?
+    ((status == 130)) || fail "exit $status: $(cat "$here/run.log")"
+    expect_version v2
+}
+
+test_restarts_are_counted_and_a_few_may_be_fine() {
+    new_app
+    instances=1
+    gates='{after_switch: [{restarts: {for: 5s}}]}'
+    expect 1 deploy v1 CRASH_AFTER_MS=1500
+    contains 'restarts at most 0 in 5s: failed: 1, most of instance 0: signal 6 (ABRT); wanted: at most 0 in 5s'
+    gates='{after_switch: [{restarts: {max: 3, for: 2500ms}}, {restarts: {dry_run: true, for: 2500ms}}]}'
+    expect 0 deploy v2 CRASH_AFTER_MS=1500
+    contains 'restarts at most 3 in 2s500ms: passed: ' 'restarts at most 0 in 2s500ms (dry run): would have failed: '
+}
+
 test_an_instance_that_exits_at_its_start_is_refused_early() {
     new_app
     deadline=60s

@@ -18,8 +18,10 @@ static const char all_kinds[] =
     "\"timeout_ms\":5000},{\"kind\":\"http\",\"url\":\"https://a.example/b?c=d\",\"status\":200,"
     "\"timeout_ms\":1},{\"kind\":\"tcp\"},{\"kind\":\"tcp\",\"timeout_ms\":700},{\"kind\":"
     "\"log\",\"absent\":\"panic|FATAL\"},"
-    "{\"kind\":\"prometheus\",\"url\":\"http://p:9090\",\"query\":\"rate(\\n  a)\",\"max\":\"2\","
+    "{\"kind\":\"prometheus\",\"url\":\"http://p:9090\",\"query\":\" rate(\\n  "
+    "a)\\n\",\"max\":\"2\","
     "\"min\":\"1\",\"no_data\":\"fail\",\"interval_ms\":1000,\"for_ms\":90000,\"timeout_ms\":1},"
+    "{\"kind\":\"restarts\",\"max\":2,\"for_ms\":5000},"
     "{\"kind\":\"stable\",\"dry_run\":true,\"for_ms\":10000}]";
 
 static void gates_survive_being_stored(void **state)
@@ -28,7 +30,7 @@ static void gates_survive_being_stored(void **state)
     AUTO(value) struct value *v = bench_parse(all_kinds);
     struct gate_list list = {0};
     check_ok(gate_list_from_value(v, "gates", &list, &err));
-    assert_int_equal(list.items.length, 7);
+    assert_int_equal(list.items.length, 8);
     AUTO(value) struct value *again = gate_list_to_value(&list);
     AUTO_FREE char *text = value_print(again);
     assert_string_equal(text, all_kinds);
@@ -38,10 +40,10 @@ static void gates_survive_being_stored(void **state)
         gate_print(gate, &names);
         str_puts(&names, "; ");
     }
-    assert_string_equal(names.data,
-        "http /ping; http https://a.example/b; tcp; tcp; log without "
-        "\"panic|FATAL\"; prometheus \"rate( a)\" between 1 and 2 for 1m30s; stable for 10s (dry "
-        "run); ");
+    assert_string_equal(names.data, "http /ping; http https://a.example/b; tcp; tcp; log without "
+                                    "\"panic|FATAL\"; prometheus \"rate( a)\" between 1 and 2 for "
+                                    "1m30s; restarts at most 2 in 5s; stable for 10s (dry "
+                                    "run); ");
     gate_list_done(&list);
 }
 
@@ -216,6 +218,39 @@ static void stable_is_all_ready_and_no_restart(void **state)
     assert_false(verdict.passed);
     assert_string_equal(verdict.seen, "instance 1 restarted: exit 2");
     assert_string_equal(verdict.wanted, "2 ready and no restart for 1s");
+}
+
+static void restarts_are_counted_of_all_instances_together(void **state)
+{
+    (void)state;
+    struct gate_spec gate = {.kind = GATE_RESTARTS, .restarts_max = 2, .for_ms = 1000};
+    struct set_state before = {.desired = 2, .ready = 2, .instance_count = 2};
+    before.instances[0].restarts = 7;
+    before.instances[1].index = 1;
+    struct set_state now = before;
+    struct gate_verdict verdict;
+    gate_check_restarts(&gate, &before, &now, &verdict);
+    assert_true(verdict.passed);
+    assert_string_equal(verdict.seen, "none");
+    assert_string_equal(verdict.wanted, "at most 2 in 1s");
+    now.ready = 0; // that is not what it is about
+    now.instances[0].restarts = 8;
+    now.instances[1].restarts = 1;
+    gate_check_restarts(&gate, &before, &now, &verdict);
+    assert_true(verdict.passed);
+    now.instances[0].restarts = 9;
+    snprintf(now.instances[0].last_end, sizeof now.instances[0].last_end, "exit 2");
+    gate_check_restarts(&gate, &before, &now, &verdict);
+    assert_false(verdict.passed);
+    assert_string_equal(verdict.seen, "3, most of instance 0: exit 2");
+    // Another one in its place, and one more: all of theirs count.
+    now.instances[0].restarts = 1;
+    now.instances[2] = (struct instance){.index = 2, .restarts = 1};
+    now.instance_count = 3;
+    gate_check_restarts(&gate, &before, &now, &verdict);
+    assert_false(verdict.passed);
+    gate_check_stable(&gate, &before, &now, &verdict); // and for stable as well
+    assert_false(verdict.passed);
 }
 
 // The prober.
@@ -397,6 +432,23 @@ static int listen_somewhere(bool accepting, char *address, size_t size)
     return fd;
 }
 
+static void restarts_are_watched_for_their_time(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b, "[{\"kind\":\"restarts\",\"max\":0,\"for_ms\":600}]", NULL);
+    b.target.shown.sets[SET_NEW].instances[0].restarts = 3; // before it began
+    bench_run(&b);
+    assert_int_equal(b.status.state, GATE_PASSED);
+    assert_true(b.target.looks >= 3);
+    b.target.restart_at = b.target.looks + 2;
+    bench_run(&b);
+    assert_int_equal(b.status.state, GATE_REJECTED);
+    assert_string_equal(b.status.reason,
+        "restarts at most 0 in 600ms: 1, most of instance 0; wanted: at most 0 in 600ms");
+    bench_end(&b);
+}
+
 static void tcp_connects_to_real_sockets(void **state)
 {
     (void)state;
@@ -448,6 +500,8 @@ TEST_MAIN(cmocka_unit_test(gates_survive_being_stored),
     cmocka_unit_test(gates_that_make_no_sense_are_refused),
     cmocka_unit_test(an_answer_is_what_the_gate_wants_or_not),
     cmocka_unit_test(a_log_is_searched_line_by_line),
+    cmocka_unit_test(restarts_are_counted_of_all_instances_together),
+    cmocka_unit_test(restarts_are_watched_for_their_time),
     cmocka_unit_test(stable_is_all_ready_and_no_restart),
     cmocka_unit_test(every_ready_instance_is_asked_and_the_verdicts_have_numbers),
     cmocka_unit_test(one_rejection_ends_the_phase_at_once),
