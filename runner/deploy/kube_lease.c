@@ -191,8 +191,10 @@ static void on_renewed(void *arg, struct value *answer, const struct error *err)
     k->renewing = -1;
     if (err && err->http_status == 422)
         return;
-    if (answer)
+    if (answer) {
+        k->renewed_ms = k->renewal_began_ms;
         kube_own(k, k->kinds[KUBE_LEASE], k->lease_name, answer);
+    }
     renew_in(k, err ? RENEW_AGAIN_MS : RENEW_MS);
 }
 
@@ -210,6 +212,7 @@ static void on_renew(struct loop_timer *timer)
         .body = patch,
         .timeout_ms = RENEW_MS,
     };
+    k->renewal_began_ms = clock_monotonic_ms();
     k->renewing = kube_start(k->client, &request, on_renewed, k, NULL);
     if (k->renewing < 0)
         renew_in(k, RENEW_AGAIN_MS);
@@ -235,7 +238,7 @@ static int take_lease(struct kube_target *k, const char *who, const struct value
 {
     AUTO(value) struct value *patch = value_list();
     AUTO(value) struct value *answer = NULL;
-    int64_t now = clock_unix_ms();
+    int64_t now = clock_unix_ms(), began = clock_monotonic_ms();
     test_version(patch, lease);
     kube_patch_row(patch, "add", value_string(k->identity), "spec", "holderIdentity", NULL);
     kube_patch_row(
@@ -249,6 +252,7 @@ static int take_lease(struct kube_target *k, const char *who, const struct value
     if (patch_lease(k, patch, &answer, err) < 0)
         return -1;
     *ret_epoch = transitions(answer);
+    k->renewed_ms = began;
     return 0;
 }
 
@@ -334,6 +338,16 @@ void kube_unclaim(struct kube_target *k)
     AUTO(value) struct value *answer = NULL;
     patch_lease(k, patch, &answer, NULL); // else it expires
     k->epoch = 0;
+}
+
+int kube_guard(struct kube_target *k, int64_t epoch, struct error *err)
+{
+    AUTO(value) struct value *lease = NULL;
+    if (clock_monotonic_ms() < k->renewed_ms + KUBE_LEASE_MS)
+        return 0;
+    if (get_lease(k, &lease, err) < 0)
+        return -1;
+    return kube_fenced(k, epoch, transitions(lease), err);
 }
 
 int kube_check_stamp(

@@ -7,6 +7,8 @@
 #include "deploy/kube_private.h"
 #include "os/clock.h"
 
+#define NODES_FOLLOW_MS 2000 // kube-proxy gathers changes for a second
+
 struct value *kube_items(struct kube_target *k, enum kube_of of, struct error *err)
 {
     struct kube_watch *watch = kube_watch_of(k, of, err);
@@ -175,6 +177,20 @@ static int endpoints_of(const struct value *slice, const struct set_state *set)
     return count;
 }
 
+// Nodes take a moment to do as EndpointSlices say, and nobody tells us of it.
+static bool nodes_have_followed(struct kube_target *k, const char *mark)
+{
+    int64_t now = clock_monotonic_ms();
+    if (!text_equal(mark, k->routed_mark)) {
+        mem_replace(&k->routed_mark, mark);
+        k->routed_since_ms = now;
+    }
+    int64_t left = k->routed_since_ms + NODES_FOLLOW_MS - now;
+    if (left > 0)
+        kube_look_again(k, clock_unix_ms() + left);
+    return left <= 0;
+}
+
 // Whether the EndpointSlices, which nodes go by, have followed the last write to the Service: they
 // bear its mark, and hold all who are to have traffic and nobody else.
 static int fill_routed(struct look *l, struct snapshot *ret, struct error *err)
@@ -201,6 +217,8 @@ static int fill_routed(struct look *l, struct snapshot *ret, struct error *err)
         if (set->percent > 0 ? there[i] < set->ready : there[i] > 0)
             ret->routed = false;
     }
+    const char *mark = kube_label(l->service, KUBE_LABEL_ROUTED);
+    ret->routed = ret->routed && nodes_have_followed(l->k, mark);
     return 0;
 }
 

@@ -72,11 +72,14 @@ struct kube_target {
     bool waiting, news, woken;
     struct loop_timer deadline;
     int64_t look_again_unix_ms; // something becomes a verdict then although no object changes
+    char *routed_mark;          // since when the EndpointSlices have borne that mark
+    int64_t routed_since_ms;    // monotonic
 
     // The claim.
     int64_t epoch; // 0: there is none
     struct loop_timer renew;
-    int64_t renewing; // a request; -1: none
+    int64_t renewing;                     // a request; -1: none
+    int64_t renewal_began_ms, renewed_ms; // monotonic: of that request, and of the last that held
     // Another driver's Lease, as it was seen first, to tell whether it is renewed.
     char *rival;
     int64_t rival_since_ms;
@@ -118,6 +121,9 @@ int kube_state_read(struct kube_target *k, struct kube_state *ret, struct error 
 typedef int kube_change_fn(void *arg, struct kube_state *state, struct error *err);
 int kube_state_change(
     struct kube_target *k, int64_t epoch, kube_change_fn *change, void *arg, struct error *err);
+// Before what cannot be fenced (a creation): whether the Lease can still be ours. A driver that
+// slept asks the server first.
+int kube_guard(struct kube_target *k, int64_t epoch, struct error *err);
 // -1 with ERR_CONFLICT when the object bears the stamp of a newer driver.
 int kube_check_stamp(
     const struct kube_target *k, const struct value *object, int64_t epoch, struct error *err);

@@ -280,6 +280,7 @@ static void kube_free(struct target *t)
     }
     vec_free(&k->known);
     free(k->rival);
+    free(k->routed_mark);
     free(k->app);
     free(k->ns);
     free(k->identity);

@@ -93,8 +93,13 @@ answers() {
     [[ $(version) == "$1" ]]
 }
 
+# Nodes learn of a change after the API server.
 expect_version() {
-    local seen
+    local seen turn
+    for ((turn = 0; turn < 30; turn++)); do
+        ! answers "$1" 2>/dev/null || break
+        sleep 0.1
+    done
     seen=$(version) || fail "$(service_url) does not answer: $(k get pods,endpointslices)"
     [[ $seen == "$1" ]] || fail "$app answers as $seen, not as $1"
 }
