@@ -23,11 +23,12 @@ typedef int http_sink_fn(void *arg, const void *bytes, size_t length, struct err
 // Whom a request talks to and as whom, where that is not the system's business but somebody's
 // settings: an API server with an authority of its own. All texts are copied when a request starts.
 //
-// Requests with equal peers to one server share its connections, one alone where it speaks HTTP/2;
-// requests with different ones never do. They follow no redirect; the answer may come compressed,
-// and is handed on plain; a connection whose other end has vanished is given up after half a
-// minute, however long a request may take. What is not a GET or HEAD is sent once at most: without
-// a peer, a request that a kept connection did not answer before it was closed is sent again.
+// Requests with equal peers to one server share its connections (those without a body one alone,
+// where it speaks HTTP/2); requests with different ones never do. They follow no redirect; the
+// answer may come compressed, and is handed on plain; a connection whose other end has vanished is
+// given up after half a minute, however long a request may take. What is not a GET or HEAD is sent
+// once at most: without a peer, a request that a kept connection did not answer before it was
+// closed is sent again.
 struct http_peer {
     const char *ca;         // PEM: trusted instead of all others; NULL: those that the client knows
     const char *cert, *key; // PEM, shown to the server; both or neither

@@ -4,16 +4,23 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "net/http_peer.h"
 #include "net/http_transfer.h"
 #include "os/clock.h"
 
 #define TIMEOUT_MS 30000
 
+// A multi handle, which keeps connections that no other one uses.
+struct lane {
+    struct http_curl *owner;
+    CURLM *multi;
+    struct loop_timer timer; // libcurl's own
+};
+
 struct http_curl {
     struct http_client client; // first: the client is this
     struct loop *loop;
-    CURLM *multi;
-    struct loop_timer timer; // libcurl's own
+    struct lane common, apart; // see http_peer_is_apart()
     char *ca_file;
     int64_t last_id;
     struct http_transfer *transfers;
@@ -22,6 +29,11 @@ struct http_curl {
 static struct http_curl *self(struct http_client *client)
 {
     return (struct http_curl *)(void *)client;
+}
+
+static CURLM *multi_of(struct http_curl *c, const struct http_transfer *t)
+{
+    return http_peer_is_apart(t) ? c->apart.multi : c->common.multi;
 }
 
 // Takes it out of the list and out of libcurl; it is the caller's.
@@ -33,7 +45,7 @@ static void detach(struct http_curl *c, struct http_transfer *t)
             break;
         }
     loop_timer_stop(&t->timer);
-    curl_multi_remove_handle(c->multi, t->easy);
+    curl_multi_remove_handle(multi_of(c, t), t->easy);
 }
 
 static void end(struct http_curl *c, struct http_transfer *t, enum http_next how)
@@ -53,30 +65,30 @@ static void finish(struct http_curl *c, struct http_transfer *t, CURLcode code)
         end(c, t, next);
         return;
     }
-    curl_multi_remove_handle(c->multi, t->easy);
-    curl_multi_add_handle(c->multi, t->easy);
+    curl_multi_remove_handle(multi_of(c, t), t->easy);
+    curl_multi_add_handle(multi_of(c, t), t->easy);
 }
 
 // What has ended is a queue: all of it is taken. A completion may start and cancel other requests,
 // so the queue is asked anew each time.
-static void drain(struct http_curl *c)
+static void drain(struct lane *lane)
 {
     int left;
-    for (CURLMsg *message; (message = curl_multi_info_read(c->multi, &left));) {
+    for (CURLMsg *message; (message = curl_multi_info_read(lane->multi, &left));) {
         struct http_transfer *t = NULL;
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode code = message->data.result;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-        finish(c, t, code);
+        finish(lane->owner, t, code);
     }
 }
 
-static void act(struct http_curl *c, curl_socket_t fd, int what)
+static void act(struct lane *lane, curl_socket_t fd, int what)
 {
     int running;
-    curl_multi_socket_action(c->multi, fd, what, &running);
-    drain(c);
+    curl_multi_socket_action(lane->multi, fd, what, &running);
+    drain(lane);
 }
 
 static void on_socket_ready(struct loop_io *io, uint32_t events)
@@ -91,13 +103,13 @@ static void on_socket_ready(struct loop_io *io, uint32_t events)
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
     (void)easy;
-    struct http_curl *c = arg;
+    struct lane *lane = arg;
     struct loop_io *io = known;
     if (what == CURL_POLL_REMOVE) {
         if (io)
             loop_io_stop(io);
         free(io);
-        curl_multi_assign(c->multi, fd, NULL);
+        curl_multi_assign(lane->multi, fd, NULL);
         return 0;
     }
     uint32_t events = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
@@ -105,11 +117,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     if (io)
         return loop_io_events(io, events, NULL);
     io = mem_alloc(sizeof *io);
-    if (loop_io_start(c->loop, io, fd, events, on_socket_ready, c, NULL) < 0) {
+    if (loop_io_start(lane->owner->loop, io, fd, events, on_socket_ready, lane, NULL) < 0) {
         free(io);
         return -1;
     }
-    curl_multi_assign(c->multi, fd, io);
+    curl_multi_assign(lane->multi, fd, io);
     return 0;
 }
 
@@ -122,11 +134,12 @@ static void on_timer(struct loop_timer *timer)
 static int on_timer_wanted(CURLM *multi, long ms, void *arg)
 {
     (void)multi;
-    struct http_curl *c = arg;
+    struct lane *lane = arg;
     if (ms < 0)
-        loop_timer_stop(&c->timer);
+        loop_timer_stop(&lane->timer);
     else
-        loop_timer_start(c->loop, &c->timer, clock_monotonic_ms() + ms, on_timer, c);
+        loop_timer_start(
+            lane->owner->loop, &lane->timer, clock_monotonic_ms() + ms, on_timer, lane);
     return 0;
 }
 
@@ -179,7 +192,7 @@ static int64_t start(struct http_client *client, const struct http_request *requ
     t->id = ++c->last_id;
     t->done = done;
     t->arg = arg;
-    if (curl_multi_add_handle(c->multi, t->easy) != CURLM_OK) {
+    if (curl_multi_add_handle(multi_of(c, t), t->easy) != CURLM_OK) {
         http_transfer_free(t);
         return error_set(err, ERR_INTERNAL, "libcurl takes no more transfers");
     }
@@ -200,16 +213,34 @@ static void cancel(struct http_client *client, int64_t id)
         }
 }
 
+static void lane_free(struct lane *lane)
+{
+    curl_multi_cleanup(lane->multi); // still tells on_socket what it closes
+    loop_timer_stop(&lane->timer);
+}
+
 static void free_client(struct http_client *client)
 {
     struct http_curl *c = self(client);
     while (c->transfers)
         cancel(client, c->transfers->id);
-    curl_multi_cleanup(c->multi); // still tells on_socket what it closes
-    loop_timer_stop(&c->timer);
+    lane_free(&c->common);
+    lane_free(&c->apart);
     curl_global_cleanup();
     free(c->ca_file);
     free(c);
+}
+
+static void lane_init(struct lane *lane, struct http_curl *owner)
+{
+    lane->owner = owner;
+    lane->multi = curl_multi_init();
+    if (!lane->multi)
+        abort();
+    curl_multi_setopt(lane->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
+    curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+    curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
 }
 
 struct http_client *http_curl_new(struct loop *loop, struct error *err)
@@ -223,12 +254,7 @@ struct http_client *http_curl_new(struct loop *loop, struct error *err)
     c->client.ops = &ops;
     c->loop = loop;
     c->ca_file = mem_strdup_opt(getenv("SSL_CERT_FILE"));
-    c->multi = curl_multi_init();
-    if (!c->multi)
-        abort();
-    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+    lane_init(&c->common, c);
+    lane_init(&c->apart, c);
     return &c->client;
 }

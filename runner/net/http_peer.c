@@ -14,6 +14,10 @@
 #define KEEPALIVE_COUNT      3
 #define USER_TIMEOUT_MS      30000
 
+// Of a connection for bodies: less than a server waits before it closes one, for a request that
+// meets its end on the way may have been done or not.
+#define MAX_IDLE_S 30L
+
 static int on_socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
     (void)arg, (void)purpose;
@@ -123,14 +127,23 @@ char *http_peer_host_header(const char *text)
     return mem_printf("Host: %s%s%s", host, port ? ":" : "", port ? port : "");
 }
 
+bool http_peer_is_apart(const struct http_transfer *t)
+{
+    return t->peered && http_transfer_sends_body(t);
+}
+
 int http_peer_apply(struct http_transfer *t, const struct http_peer *peer, struct error *err)
 {
     CURL *easy = t->easy;
     t->peered = true;
     t->request.peer = NULL; // it was lent for now only
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
-    // Where a connection is being made, wait to learn whether it takes several requests at once.
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    if (http_peer_is_apart(t)) {
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+        curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, MAX_IDLE_S);
+    } else { // where a connection is being made, wait to learn whether it takes several requests
+        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    }
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     set_trust(easy, peer);
     set_identity(easy, peer);

@@ -140,7 +140,7 @@ static int on_connected(void *arg, char *peer, char *local, int peer_port, int l
     return CURL_PREREQFUNC_ABORT;
 }
 
-static bool sends_body(const struct http_transfer *t)
+bool http_transfer_sends_body(const struct http_transfer *t)
 {
     return t->body_size || strcmp(t->method, "POST") == 0 || strcmp(t->method, "PUT") == 0 ||
            strcmp(t->method, "PATCH") == 0;
@@ -167,7 +167,7 @@ static void set_hop(struct http_transfer *t)
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, t->strayed ? NULL : t->unix_socket);
     curl_easy_setopt(easy, CURLOPT_NOBODY, 0L);
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-    if (sends_body(t)) {
+    if (http_transfer_sends_body(t)) {
         curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->body_size);
     }

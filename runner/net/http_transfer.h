@@ -46,6 +46,8 @@ struct http_transfer *http_transfer_new(
     const struct http_request *request, const char *ca_file, struct error *err);
 void http_transfer_free(struct http_transfer *t); // accepts NULL; it is no longer in a multi handle
 
+bool http_transfer_sends_body(const struct http_transfer *t);
+
 // What follows the end of a hop, whose result is `code`.
 enum http_next {
     HTTP_RESPONSE, // t->response is complete

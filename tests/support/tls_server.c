@@ -24,6 +24,7 @@ struct tls_connection {
     SSL *ssl;
     int number, log_fd;
     const struct tls_settings *settings;
+    struct str out; // HTTP/2: frames of a handler, which go in one piece
 };
 
 int tls_number(const struct tls_connection *c)
@@ -85,7 +86,13 @@ void h2_send(struct tls_connection *c, int type, int flags, unsigned stream, con
         (unsigned char)stream};
     if (length)
         memcpy(frame + 9, payload, length);
-    tls_send(c, frame, 9 + length);
+    str_add(&c->out, frame, 9 + length);
+}
+
+static void flush(struct tls_connection *c)
+{
+    tls_send(c, c->out.data, c->out.length);
+    str_clear(&c->out);
 }
 
 void h2_reply(struct tls_connection *c, unsigned stream, const char *body)
@@ -105,6 +112,16 @@ void h2_reset(struct tls_connection *c, unsigned stream, unsigned code)
     unsigned char payload[4];
     put32(payload, code);
     h2_send(c, H2_RST_STREAM, 0, stream, payload, sizeof payload);
+}
+
+void h2_refuse(struct tls_connection *c, unsigned stream, const char *body)
+{
+    AUTO_FREE char *head = mem_printf("\x08\x03"
+                                      "403\x0f\x0d%c%zu",
+        strlen(body) < 10 ? 1 : 2, strlen(body)); // ":status", "content-length"
+    h2_send(c, H2_HEADERS, 4, stream, head, strlen(head));
+    h2_send(c, H2_DATA, 1, stream, body, strlen(body));
+    h2_reset(c, stream, 0);
 }
 
 void h2_goaway(struct tls_connection *c, unsigned last_stream, unsigned code)
@@ -130,6 +147,7 @@ static void serve_streams(struct tls_connection *c)
     if (!read_all(c, head, 24)) // the preface
         return;
     h2_send(c, H2_SETTINGS, 0, 0, NULL, 0);
+    flush(c);
     while (read_all(c, head, 9)) {
         size_t length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
         unsigned stream =
@@ -139,10 +157,14 @@ static void serve_streams(struct tls_connection *c)
         if (head[3] == H2_SETTINGS && !(head[4] & 1))
             h2_send(c, H2_SETTINGS, 1, 0, NULL, 0);
         bool request = head[3] == H2_HEADERS || head[3] == H2_DATA;
-        if (!request || !(head[4] & 1)) // END_STREAM: it is whole
-            continue;
-        dprintf(c->log_fd, "stream %u\n", stream);
-        if (!c->settings->streams(c, stream, ++count, c->settings->arg))
+        bool due = c->settings->early ? head[3] == H2_HEADERS : request && head[4] & 1;
+        bool more = true;
+        if (due) { // END_STREAM, or not waited for
+            dprintf(c->log_fd, "stream %u\n", stream);
+            more = c->settings->streams(c, stream, ++count, c->settings->arg);
+        }
+        flush(c);
+        if (!more)
             return;
     }
 }
@@ -152,10 +174,10 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 {
     (void)ssl;
     const struct tls_settings *settings = arg;
-    static const unsigned char h1[] = "\x08http/1.1", h2[] = "\x02h2";
-    const unsigned char *wanted = settings->streams ? h2 : h1;
-    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_length, wanted, wanted[0] + 1u,
-            in, in_length) != OPENSSL_NPN_NEGOTIATED)
+    static const unsigned char both[] = "\x02h2\x08http/1.1";
+    size_t skipped = settings->streams ? 0 : 3, left = settings->serve ? 0 : 9;
+    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_length, both + skipped,
+            (unsigned)(sizeof both - 1 - skipped - left), in, in_length) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_NOACK;
     return SSL_TLSEXT_ERR_OK;
 }
@@ -204,9 +226,13 @@ static void serve_connection(
             X509_get_subject_name(certificate), NID_commonName, client, sizeof client);
     const char *name = SSL_get_servername(c.ssl, TLSEXT_NAMETYPE_host_name);
     dprintf(log_fd, "connection %d: name %s client %s\n", number, name ? name : "-", client);
-    if (settings->streams)
+    const unsigned char *protocol = NULL;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(c.ssl, &protocol, &length);
+    str_init(&c.out, REQUEST_MAX);
+    if (length == 2 && settings->streams)
         serve_streams(&c);
-    else
+    else if (settings->serve)
         serve_requests(&c);
     SSL_shutdown(c.ssl);
     leave(fd);

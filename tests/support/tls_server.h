@@ -22,8 +22,9 @@ struct tls_server {
 struct tls_settings {
     const char *cert, *key; // files
     const char *client_ca;  // a file: asks for a certificate of that authority, and insists
-    tls_serve_fn *serve;    // one of both
+    tls_serve_fn *serve;    // one of both, or both
     tls_stream_fn *streams;
+    bool early; // streams: called before the body has come
     void *arg;
 };
 
@@ -43,6 +44,8 @@ enum { H2_DATA = 0, H2_HEADERS = 1, H2_RST_STREAM = 3, H2_SETTINGS = 4, H2_GOAWA
 void h2_send(struct tls_connection *c, int type, int flags, unsigned stream, const void *payload,
     size_t length);
 void h2_reply(struct tls_connection *c, unsigned stream, const char *body); // 200
+// 403 with a body, and a reset of the stream in the same packet.
+void h2_refuse(struct tls_connection *c, unsigned stream, const char *body);
 void h2_reset(struct tls_connection *c, unsigned stream, unsigned code);
 void h2_goaway(struct tls_connection *c, unsigned last_stream, unsigned code);
 

@@ -229,6 +229,27 @@ static void a_client_certificate_says_who_we_are(void **state)
     check_error(http_do(f->loop, f->client, &request, &response, &err), ERR_NETWORK, "certificate");
 }
 
+// Of writes the server refuses most before it has read them, and then resets the stream.
+static void a_refused_write_of_any_size_has_the_reason(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_FREE char *path = mem_printf("/api/v1/namespaces/%s/configmaps", f->ns);
+    AUTO_FREE char *user = mem_printf("token: %s", f->token);
+    AUTO_FREE char *server = own_server(f);
+    AUTO(other) struct other o = {0};
+    open_other(f, server, user, &o);
+    static const int sizes[] = {1, 100, 20000, 100000, 900000};
+    for (size_t i = 0; i < 5 * ARRAY_LEN(sizes); i++) {
+        AUTO(value) struct value *answer = NULL;
+        AUTO_FREE char *body = mem_printf(
+            "{\"metadata\": {\"name\": \"x\"}, \"data\": {\"a\": \"%0*d\"}}", sizes[i / 5], 0);
+        assert_int_equal(ask(f, &o.cluster, NULL, "POST", path, body, &answer), 403);
+        const char *message = value_get_str(answer, "message");
+        assert_non_null(message);
+        assert_non_null(strstr(message, "cannot create resource \"configmaps\""));
+    }
+}
+
 static void a_token_that_is_renewed_in_its_file_goes_on_after_a_refusal(void **state)
 {
     struct fixture *f = *state;
@@ -326,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_certificate_says_who_we_are),
+        cmocka_unit_test(a_refused_write_of_any_size_has_the_reason),
         cmocka_unit_test(a_token_that_is_renewed_in_its_file_goes_on_after_a_refusal),
         cmocka_unit_test(a_plugin_says_who_we_are),
         cmocka_unit_test(a_pod_is_its_service_account),
