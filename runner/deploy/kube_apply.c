@@ -75,7 +75,7 @@ static int apply_once(struct kube_target *k, int64_t epoch, int64_t release,
     AUTO(value) struct value *now = NULL;
     AUTO(value) struct value *answer = NULL;
     AUTO(value) struct value *wanted = value_copy(object);
-    if (look(k, kind, kube_name(object), &now, err) < 0 || kube_guard(k, epoch, err) < 0)
+    if (look(k, kind, kube_name(object), &now, err) < 0 || (!now && kube_guard(k, epoch, err) < 0))
         return -1;
     if (now && (check_owner(k, kind, now, err) < 0 || kube_check_stamp(k, now, epoch, err) < 0))
         return -1;

@@ -78,8 +78,7 @@ struct kube_target {
     // The claim.
     int64_t epoch; // 0: there is none
     struct loop_timer renew;
-    int64_t renewing;                     // a request; -1: none
-    int64_t renewal_began_ms, renewed_ms; // monotonic: of that request, and of the last that held
+    int64_t renewing; // a request; -1: none
     // Another driver's Lease, as it was seen first, to tell whether it is renewed.
     char *rival;
     int64_t rival_since_ms;

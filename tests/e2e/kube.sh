@@ -10,7 +10,7 @@ test_first_deployment_and_history() {
     expect_version v1
     [[ $(pods ready) == 3 ]] || fail "$(k get pods)"
     expect 0 davit history "$app" --env lab
-    contains "release 1" "success"
+    contains "1 *" "success"
     expect 0 davit status "$app" --env lab
     contains "3"
     expect_no_cluster_rights

@@ -96,7 +96,7 @@ answers() {
 # Nodes learn of a change after the API server.
 expect_version() {
     local seen turn
-    for ((turn = 0; turn < 30; turn++)); do
+    for ((turn = 0; turn < 100; turn++)); do
         ! answers "$1" 2>/dev/null || break
         sleep 0.1
     done
