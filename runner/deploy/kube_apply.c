@@ -81,6 +81,8 @@ static int apply_once(struct kube_target *k, int64_t epoch, int64_t release,
         return -1;
     struct kube_apply how = {.force = now && kube_label(now, KUBE_LABEL_APP)};
     kube_mark(wanted, epoch, release);
+    // Without its uid, an object that has gone meanwhile would be made again.
+    value_set_str(value_get(wanted, "metadata"), "uid", kube_uid(now));
     value_set_str(value_get(wanted, "metadata"), "resourceVersion", kube_version(now));
     if (kube_apply(k->client, kind, k->ns, wanted, &how, &answer, err) < 0)
         return -1;

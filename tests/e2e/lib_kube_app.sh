@@ -133,8 +133,9 @@ nothing_left() {
     [[ -z $(k get all,configmaps,secrets,leases,controllerrevisions -o name | grep -v -e kube-root-ca.crt -e '^serviceaccount') ]]
 }
 
+# Each request on a connection of its own: one that is kept open goes to the same pod to its end, and dies with it.
 start_load() {
-    kube_load "$(service_url)/version" --connections 8 --rate 200 --posts 20
+    kube_load "$(service_url)/version" --connections 8 --requests 1 --rate 200 --posts 20
 }
 
 # stop_load: no request may have failed.
