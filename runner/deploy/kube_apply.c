@@ -143,6 +143,19 @@ static int apply_service(struct kube_target *k, int64_t epoch, const struct kube
     return kube_apply_one(k, epoch, release->revision, wanted, err);
 }
 
+int kube_point_autoscaler(
+    struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err)
+{
+    const struct manifest *m = &release->manifest;
+    const struct value *autoscaler = manifest_autoscaler(m);
+    if (!autoscaler)
+        return 0;
+    AUTO(value) struct value *wanted = value_copy(autoscaler);
+    AUTO_FREE char *name = manifest_slotted_name(m, release->release.slot);
+    value_set_str(kube_at(wanted, "spec", "scaleTargetRef"), "name", name);
+    return kube_apply_one(k, epoch, release->revision, wanted, err);
+}
+
 // The server takes a moment to serve a kind that it has just been told of.
 static int await_kind(struct kube_target *k, const struct value *crd, struct error *err)
 {
@@ -168,9 +181,10 @@ int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_kn
     bool one_slot, struct error *err)
 {
     const struct value *others = release->manifest.others;
+    const struct value *autoscaler = manifest_autoscaler(&release->manifest);
     for (size_t i = 0; i < value_length(others); i++) {
         const struct value *object = value_at(others, i);
-        if (is_reference(object))
+        if (is_reference(object) || object == autoscaler)
             continue;
         if (kube_apply_one(k, epoch, release->revision, object, err) < 0)
             return -1;
@@ -256,7 +270,7 @@ static int delete_once(struct kube_target *k, int64_t epoch, const struct kube_k
     return 0;
 }
 
-static int delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind *kind,
+int kube_delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind *kind,
     const char *name, struct error *err)
 {
     struct error why = {0};
@@ -282,7 +296,7 @@ int kube_prune(struct kube_target *k, int64_t epoch, const struct manifest *befo
         const struct kube_kind *kind = kind_of(k, object, &why);
         if (is_kept(object) || (!kind && why.kind == ERR_NOT_FOUND))
             continue; // its kind has gone before it
-        if (kind && delete_one(k, epoch, kind, kube_name(object), &why) == 0)
+        if (kind && kube_delete_one(k, epoch, kind, kube_name(object), &why) == 0)
             continue;
         if (err)
             *err = why;
@@ -298,7 +312,7 @@ static int delete_all(
     if (kube_list(k->client, kind, k->ns, k->selector, &items, err) < 0)
         return -1;
     for (size_t i = 0; i < value_length(items); i++)
-        if (delete_one(k, epoch, kind, kube_name(value_at(items, i)), err) < 0)
+        if (kube_delete_one(k, epoch, kind, kube_name(value_at(items, i)), err) < 0)
             return -1;
     return 0;
 }

@@ -97,6 +97,15 @@ static void fill_without_workload(struct look *l, int count, struct set_state *s
     set->desired = set->ready = set->present = applied ? count : 0;
 }
 
+// How many there are to be is the autoscaler's business: all of its number count as all of ours.
+static void fill_autoscaled(int count, struct set_state *set)
+{
+    bool all = set->ready >= set->desired;
+    set->desired = count;
+    if (all || set->ready >= count)
+        set->ready = all ? count : count - 1;
+}
+
 static int fill_set(struct look *l, enum set which, struct set_state *set, struct error *err)
 {
     const struct rollout *r = &l->state->rollout;
@@ -115,6 +124,8 @@ static int fill_set(struct look *l, enum set which, struct set_state *set, struc
         fill_without_workload(l, which == SET_OLD ? r->from_count : r->to_count, set);
     else if (deployment)
         fill_pods(l, which, deployment, set);
+    if (set->exists && set->desired > 0 && manifest_autoscaler(&known->manifest))
+        fill_autoscaled(which == SET_OLD ? r->from_count : r->to_count, set);
     if (l->state->applied == set->release)
         set->exists = true;
     return 0;

@@ -139,6 +139,9 @@ int kube_release_list(struct target *t, struct value **ret_list, struct error *e
 int kube_release_check(
     struct target *t, int64_t revision, struct value **ret_missing, struct error *err);
 int kube_release_end(struct kube_target *k, const struct target_end *end, struct error *err);
+// Old records go, and the copies of ConfigMaps and Secrets that none of those that stay refers to.
+#define KUBE_RELEASES_MAX 20 // that stay; the live one besides
+int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct error *err);
 
 // --- kube_observe.c ---
 
@@ -168,6 +171,9 @@ int kube_apply_one(struct kube_target *k, int64_t epoch, int64_t release,
 // `one_slot`: of a native rolling, whose Service never chooses.
 int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_known *release,
     bool one_slot, struct error *err);
+// Lets the release's HorizontalPodAutoscaler, if it has one, scale its slot.
+int kube_point_autoscaler(
+    struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err);
 // Whether they have come to what was applied; *doomed (of 256 bytes) says why they cannot.
 int kube_settled(struct kube_target *k, const struct kube_known *release,
     const struct verdict_input *in, bool *ret_settled, char *ret_doomed, size_t size,
@@ -175,6 +181,9 @@ int kube_settled(struct kube_target *k, const struct kube_known *release,
 // Deletes what `before` has and `after` (NULL: nothing) has not.
 int kube_prune(struct kube_target *k, int64_t epoch, const struct manifest *before,
     const struct manifest *after, struct error *err);
+// Unless it bears the stamp of a newer driver, or is not the app's.
+int kube_delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind *kind,
+    const char *name, struct error *err);
 int kube_down(struct target *t, int64_t epoch, struct error *err);
 int kube_stamp_others(
     struct kube_target *k, int64_t epoch, const struct manifest *m, struct error *err);

@@ -191,6 +191,63 @@ int kube_release_end(struct kube_target *k, const struct target_end *end, struct
     return -1;
 }
 
+// --- trimming ---
+
+static bool is_named(const struct value *records, const struct value *object)
+{
+    for (size_t i = 0; i < value_length(records); i++) {
+        const struct value *others =
+            value_get(value_get(value_at(records, i), "manifest"), "others");
+        for (size_t j = 0; j < value_length(others); j++)
+            if (text_equal(kube_name(value_at(others, j)), kube_name(object)) &&
+                text_equal(
+                    value_get_str(value_at(others, j), "kind"), value_get_str(object, "kind")))
+                return true;
+    }
+    return false;
+}
+
+static int trim_copies(struct kube_target *k, int64_t epoch, const struct value *kept,
+    const char *kind_name, struct error *err)
+{
+    const struct kube_kind *kind;
+    AUTO(value) struct value *copies = NULL;
+    AUTO_FREE char *selector = mem_printf("%s,%s=true", k->selector, KUBE_LABEL_COPY);
+    if (kube_kind_find(k->client, "v1", kind_name, &kind, err) < 0 ||
+        kube_list(k->client, kind, k->ns, selector, &copies, err) < 0)
+        return -1;
+    for (size_t i = 0; i < value_length(copies); i++)
+        if (!is_named(kept, value_at(copies, i)) &&
+            kube_delete_one(k, epoch, kind, kube_name(value_at(copies, i)), err) < 0)
+            return -1;
+    return 0;
+}
+
+int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct error *err)
+{
+    AUTO(value) struct value *records = NULL;
+    AUTO(value) struct value *kept = value_list();
+    if (kube_release_list(&k->target, &records, err) < 0)
+        return -1;
+    if (value_length(records) <= KUBE_RELEASES_MAX)
+        return 0;
+    for (size_t i = 0; i < value_length(records); i++) {
+        struct value *record = value_at(records, i);
+        int64_t revision = value_get_int(record, "revision", 0);
+        if (i < KUBE_RELEASES_MAX || revision == live) {
+            value_append(kept, value_share(record));
+            continue;
+        }
+        AUTO_FREE char *name = revision_name(k, revision);
+        if (kube_delete_one(k, epoch, k->kinds[KUBE_REVISION], name, err) < 0)
+            return -1;
+    }
+    return trim_copies(k, epoch, kept, "ConfigMap", err) < 0 ||
+                   trim_copies(k, epoch, kept, "Secret", err) < 0
+               ? -1
+               : 0;
+}
+
 // --- checks ---
 
 int kube_release_check(

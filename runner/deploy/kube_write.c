@@ -160,7 +160,9 @@ static int scale(const struct act *a, int count, struct error *err)
         return -1;
     if (!now)
         return show_preview(a, err) < 0 ? -1 : scale_to(a, name, count, err);
-    AUTO(value) struct value *object = manifest_slotted(m, a->slot, count);
+    // An autoscaler's number stays where it goes on scaling the same Deployment.
+    bool autoscaled = manifest_autoscaler(m) && a->w->rollout->native_rolling;
+    AUTO(value) struct value *object = manifest_slotted(m, a->slot, autoscaled ? -1 : count);
     if (kube_apply_one(a->k, a->epoch, a->release->revision, object, err) < 0)
         return -1;
     if (retired) {
@@ -265,8 +267,8 @@ static int act(struct kube_target *k, const struct target_write *w, struct error
         return weigh(&a, step->percent, err);
     case STEP_RETIRE:
         return retire(&a, err);
-    case STEP_COMMIT: // with the position
-        return 0;
+    case STEP_COMMIT: // went with the position
+        return kube_point_autoscaler(k, w->epoch, a.release, err);
     case STEP_AWAIT:
     case STEP_DRAIN:
     case STEP_GATE:
@@ -384,6 +386,13 @@ static int prune(
     return 0;
 }
 
+// Once more: whoever committed may have died before he did.
+static int autoscale(struct kube_target *k, int64_t epoch, int64_t live, struct error *err)
+{
+    const struct kube_known *release = live ? kube_known(k, live, err) : NULL;
+    return !live ? 0 : release ? kube_point_autoscaler(k, epoch, release, err) : -1;
+}
+
 // The state last: whoever is killed before it does all of this again.
 int kube_finish(struct target *t, const struct target_end *end, struct error *err)
 {
@@ -392,6 +401,8 @@ int kube_finish(struct target *t, const struct target_end *end, struct error *er
     AUTO(kube_state) struct kube_state state = {0};
     if (kube_state_read(k, &state, err) < 0 || check_run(&state, end->rollout->run, err) < 0 ||
         kube_release_end(k, end, err) < 0 || prune(k, end, state.live, err) < 0 ||
+        autoscale(k, end->epoch, state.live, err) < 0 ||
+        kube_release_trim(k, end->epoch, state.live, err) < 0 ||
         kube_release_list(t, &records, err) < 0)
         return -1;
     struct ending e = {end, records};

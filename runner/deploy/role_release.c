@@ -55,6 +55,20 @@ static int build_manifest(
     return 0;
 }
 
+// Where an autoscaler has found what the app needs now, the new release begins with as many.
+static int replicas_of(const struct session *s, const struct manifest *manifest)
+{
+    if (!manifest || !manifest->workload)
+        return 1;
+    int count = manifest->replicas;
+    for (size_t i = 0; i < ARRAY_LEN(s->seen.sets) && manifest_autoscaler(manifest); i++) {
+        const struct set_state *set = &s->seen.sets[i];
+        if (s->seen.live && set->release == s->seen.live && set->present > count)
+            count = set->present;
+    }
+    return count < INSTANCES_MAX ? count : INSTANCES_MAX;
+}
+
 static int make(const struct session *s, const struct release_image *image,
     const struct manifest *manifest, const struct release *live, struct release *ret,
     struct error *err)
@@ -72,7 +86,7 @@ static int make(const struct session *s, const struct release_image *image,
         .image = image,
         .env = env ? env : none,
         .manifest = applied,
-        .replicas = manifest && manifest->workload ? manifest->replicas : 1,
+        .replicas = replicas_of(s, manifest),
     };
     return spec_release(value_get(s->job, "spec"), &origin, live, ret, err);
 }

@@ -11,6 +11,7 @@ new_app() {
     promotion=automatic
     gates=
     config=
+    autoscaled=
     deadline=60s
     kube_namespace
     image=$(kube_service_image)
@@ -51,11 +52,25 @@ END
     [[ -z $config ]] || printf -- '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {CONFIG: "%s"}\n' "$config" >>k8s/app.yaml
 }
 
+write_autoscaler() {
+    cat >k8s/autoscaler.yaml <<END
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: $app}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: $app}
+  minReplicas: 2
+  maxReplicas: 6
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
+END
+}
+
 # pipeline VERSION [NAME=VALUE…]: writes .davit.yaml and k8s/; the service gets these settings.
 pipeline() {
     local version=$1 setting
     shift
     write_manifests
+    [[ -z $autoscaled ]] || write_autoscaler
     {
         printf 'name: %s\nenvironments: {lab: {target: kubernetes, namespace: %s}}\n' "$app" "$namespace"
         printf 'stages:\n  deploy:\n    env:\n      VERSION: "%s"\n      PORT: "8080"\n      HOST: 0.0.0.0\n' "$version"
