@@ -177,6 +177,20 @@ struct target_probe {
 void target_probe_done(struct target_probe *p);
 DEFINE_AUTO(target_probe, struct target_probe, target_probe_done)
 
+// A command beside an instance.
+struct target_exec {
+    int64_t id; // of this caller
+    int64_t release;
+    int index; // of the instance
+    const struct strv *command;
+    int64_t timeout_ms; // after which it is killed
+};
+struct target_exec_state {
+    bool over, succeeded;
+    char how[160];  // over: "exit 1", "signal 9 (KILL)", "killed after 5s", why it could not run
+    char last[160]; // the last line that it wrote; ""
+};
+
 struct target_ops {
     const char *name; // "local"
     struct target_caps caps;
@@ -234,6 +248,12 @@ struct target_ops {
     // How to ask an instance over HTTP. *ret (all-zero before) is to be freed in any case.
     int (*probe)(struct target *t, const struct instance *instance, const char *path,
         struct target_probe *ret, struct error *err);
+    // Runs a command beside an instance, as the instance would run it: with its image, user,
+    // environment, secrets and network. Returns at once: asked again with the same id it tells how
+    // that one stands, and one that is not known (any more) is begun. NULL: it cannot be done here.
+    int (*exec)(struct target *t, const struct target_exec *what, struct target_exec_state *ret,
+        struct error *err);
+    void (*exec_end)(struct target *t, int64_t id); // forgets it; what still runs is killed
     // Takes the app away whole: instances (drained first), proxy, releases, secrets. Nothing else
     // may be asked afterwards.
     int (*down)(struct target *t, int64_t epoch, struct error *err);

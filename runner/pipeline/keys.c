@@ -232,6 +232,14 @@ static const struct schema_row restarts_gate_rows[] = {
     DRY_RUN_ROW,
     {0},
 };
+static const struct schema_row exec_gate_rows[] = {
+    {"command", SCHEMA_LIST, SCHEMA_REQUIRED, .rows = ITEM(), .also = " run cmd args ",
+        .doc = "a program of the image and its arguments, as in [/app, check]"},
+    {"timeout", SCHEMA_DURATION, .fallback = "30s", .min = 10, .max = PROBE_MAX_MS,
+        .doc = "for it to end"},
+    DRY_RUN_ROW,
+    {0},
+};
 static const struct schema_row prometheus_gate_rows[] = {
     {"url", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_http_url, .also = " address server ",
         .doc = "of the Prometheus, such as http://prometheus:9090"},
@@ -260,6 +268,7 @@ static const struct schema_row gate_rows[] = {
     {"log", SCHEMA_MAP, .rows = log_gate_rows, .doc = "what the instances write"},
     {"stable", SCHEMA_MAP, .rows = stable_gate_rows, .shorthand = "for", .doc = "no restart"},
     {"restarts", SCHEMA_MAP, .rows = restarts_gate_rows, .shorthand = "max", .doc = "few restarts"},
+    {"exec", SCHEMA_MAP, .rows = exec_gate_rows, .shorthand = "command", .doc = "a command"},
     {"prometheus", SCHEMA_MAP, .rows = prometheus_gate_rows, .doc = "what a query gives"},
     {0},
 };

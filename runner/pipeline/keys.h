@@ -51,6 +51,7 @@
 //    or {"kind": "log", "absent": "pattern"}      see pipeline/pattern.h
 //    or {"kind": "stable", "for_ms": 10000}       all ready and no restart for so long
 //    or {"kind": "restarts", "max": 0, "for_ms": 10000}
+//    or {"kind": "exec", "command": ["/app", "check"], "timeout_ms": 30000}
 //    or {"kind": "prometheus", "url": "http://prometheus:9090", "query": "PromQL",
 //        "max": "0.01" (absent), "min": "1" (absent), one of them is there,
 //        "no_data": "hold" or "pass" or "fail", "interval_ms": 10000,
