@@ -173,6 +173,15 @@ int kube_release_put(struct target *t, int64_t epoch, const struct value *record
 
 // --- the end ---
 
+int kube_stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, struct error *err)
+{
+    AUTO(value) struct value *object = NULL;
+    AUTO_FREE char *name = revision_name(k, revision);
+    return kube_get(k->client, k->kinds[KUBE_REVISION], k->ns, name, &object, err) < 0
+               ? -1
+               : kube_stamp(k, epoch, k->kinds[KUBE_REVISION], object, err);
+}
+
 int kube_release_end(struct kube_target *k, const struct target_end *end, struct error *err)
 {
     AUTO(value) struct value *object = NULL;
