@@ -4,6 +4,7 @@
 
 #include "deploy/kube_private.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 
 #define SERVED_MS      10000
 #define SERVED_LOOK_MS 100
@@ -262,7 +263,9 @@ static int delete_once(struct kube_target *k, int64_t epoch, const struct kube_k
     value_set_str(options, "propagationPolicy", "Background");
     struct kube_request request = {.method = "DELETE", .path = path, .body = options};
     struct error why = {0};
-    if (kube_do(k->client, &request, NULL, &why) < 0 && why.kind != ERR_NOT_FOUND) {
+    int status = kube_do(k->client, &request, NULL, &why);
+    failpoint("kube.written");
+    if (status < 0 && why.kind != ERR_NOT_FOUND) {
         if (err)
             *err = why;
         return -1;

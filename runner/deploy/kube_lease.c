@@ -286,7 +286,16 @@ static int stamp_all(struct kube_target *k, int64_t epoch, enum kube_of of, stru
     return 0;
 }
 
-// A driver that died or stalls may be about to write to the objects of both releases.
+static int stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, struct error *err)
+{
+    const struct kube_known *known = kube_known(k, revision, err);
+    if (!known || kube_stamp_others(k, epoch, &known->manifest, err) < 0)
+        return -1;
+    return kube_stamp_release(k, epoch, revision, err);
+}
+
+// A driver that died or stalls may be about to write to the objects of both releases. One without a
+// record was being taken away whole.
 static int stamp_releases(struct kube_target *k, int64_t epoch, struct error *err)
 {
     AUTO(kube_state) struct kube_state state = {0};
@@ -296,9 +305,13 @@ static int stamp_releases(struct kube_target *k, int64_t epoch, struct error *er
         return 0;
     const int64_t releases[] = {state.rollout.from, state.rollout.to};
     for (size_t i = 0; i < ARRAY_LEN(releases); i++) {
-        const struct kube_known *known = releases[i] ? kube_known(k, releases[i], err) : NULL;
-        if (releases[i] && (!known || kube_stamp_others(k, epoch, &known->manifest, err) < 0))
-            return -1;
+        struct error why = {0};
+        if (!releases[i] || stamp_release(k, epoch, releases[i], &why) == 0 ||
+            why.kind == ERR_NOT_FOUND)
+            continue;
+        if (err)
+            *err = why;
+        return -1;
     }
     return 0;
 }

@@ -133,6 +133,9 @@ int kube_fenced(const struct kube_target *k, int64_t epoch, int64_t now, struct 
 
 // Lent until the target is freed. NULL with ERR_NOT_FOUND.
 const struct kube_known *kube_known(struct kube_target *k, int64_t revision, struct error *err);
+void kube_known_free(struct kube_known *known);
+// Its record, whose outcome is still to be written. ERR_NOT_FOUND.
+int kube_stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, struct error *err);
 int kube_release_put(struct target *t, int64_t epoch, const struct value *record,
     const struct value *secrets, int64_t secrets_of, int64_t *ret_revision, struct error *err);
 int kube_release_list(struct target *t, struct value **ret_list, struct error *err);

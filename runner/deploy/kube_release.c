@@ -71,6 +71,13 @@ static int read_known(const struct value *record, struct kube_known *ret, struct
     return manifest_from_value(ret->release.manifest, &ret->manifest, err);
 }
 
+void kube_known_free(struct kube_known *known)
+{
+    release_done(&known->release);
+    kube_manifest_done(&known->manifest);
+    free(known);
+}
+
 const struct kube_known *kube_known(struct kube_target *k, int64_t revision, struct error *err)
 {
     AUTO(value) struct value *object = NULL;
@@ -83,8 +90,12 @@ const struct kube_known *kube_known(struct kube_target *k, int64_t revision, str
     AUTO(value) struct value *record = record_of(object);
     struct kube_known *known = mem_alloc(sizeof *known);
     known->revision = revision;
+    if (read_known(record, known, err) < 0) {
+        kube_known_free(known);
+        return NULL;
+    }
     vec_push(&k->known, known);
-    return read_known(record, known, err) < 0 ? NULL : known;
+    return known;
 }
 
 // --- put ---
@@ -161,6 +172,15 @@ int kube_release_put(struct target *t, int64_t epoch, const struct value *record
 }
 
 // --- the end ---
+
+int kube_stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, struct error *err)
+{
+    AUTO(value) struct value *object = NULL;
+    AUTO_FREE char *name = revision_name(k, revision);
+    return kube_get(k->client, k->kinds[KUBE_REVISION], k->ns, name, &object, err) < 0
+               ? -1
+               : kube_stamp(k, epoch, k->kinds[KUBE_REVISION], object, err);
+}
 
 int kube_release_end(struct kube_target *k, const struct target_end *end, struct error *err)
 {

@@ -18,6 +18,11 @@
 //     NEVER_READY=1       /ping answers 503
 //     FAIL_PATH=PATH      answers 500 there
 //     CRASH_AFTER_MS=N    aborts, that long after its start
+//
+// and, for clients that keep connections and may ask just when it closes them:
+//
+//     LINGER_MS=N         after SIGTERM it keeps idle connections so long: an answer says that they
+//                         are over
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -252,10 +257,11 @@ static void wait_for(struct pollfd *polled, int listener, int64_t until, const s
 
 static void serve(int listener, int64_t crash_at, const sigset_t *signals)
 {
+    int64_t linger_until = NEVER;
     while (!stopping || connection_count) {
         struct pollfd polled[CONNECTIONS_MAX + 1];
         size_t count = connection_count;
-        wait_for(polled, listener, crash_at, signals);
+        wait_for(polled, listener, crash_at < linger_until ? crash_at : linger_until, signals);
         if (now_ms() >= crash_at) {
             say("error", "crashing", "as told");
             abort();
@@ -263,12 +269,14 @@ static void serve(int listener, int64_t crash_at, const sigset_t *signals)
         if (stopping) {
             close(listener);
             listener = -1;
+            if (linger_until == NEVER)
+                linger_until = now_ms() + number("LINGER_MS");
         }
         for (size_t i = count; i-- > 0;) { // from the end: drop() moves the last one
             struct connection *c = &connections[i];
             bool asked = stopping ? !c->out : polled[i].revents & POLLIN; // perhaps just now
             bool fine = asked ? receive(c) : !polled[i].revents || (c->out && transmit(c));
-            if (!fine || (stopping && !c->out && !c->in_length))
+            if (!fine || (now_ms() >= linger_until && !c->out && !c->in_length))
                 drop(c);
         }
         if (polled[count].revents && !stopping)
