@@ -320,12 +320,39 @@ static int delete_all(
     return 0;
 }
 
+// Whether a release applied something of that kind: only then davit has rights on it for sure.
+static bool has_kind(const struct manifest *m, const char *kind)
+{
+    for (size_t i = 0; i < value_length(m->others); i++)
+        if (text_equal(value_get_str(value_at(m->others, i), "kind"), kind))
+            return true;
+    return false;
+}
+
+// Copies, by their label: those whose release was never put, too. Who may not even list them has
+// made none.
+static int delete_copies(
+    struct kube_target *k, int64_t epoch, const char *name, bool used, struct error *err)
+{
+    const struct kube_kind *kind;
+    struct error why = {0};
+    if (kube_kind_find(k->client, "v1", name, &kind, &why) == 0 &&
+        delete_all(k, epoch, kind, &why) == 0)
+        return 0;
+    if (why.kind == ERR_DENIED && !used)
+        return 0;
+    if (err)
+        *err = why;
+    return -1;
+}
+
 // The records go last but for the Lease: whoever is killed here begins again with all he needs.
 int kube_down(struct target *t, int64_t epoch, struct error *err)
 {
     struct kube_target *k = kube_of(t);
     AUTO(value) struct value *releases = NULL;
-    static const enum kube_of own[] = {KUBE_SERVICE, KUBE_DEPLOYMENT, KUBE_SECRET, KUBE_REVISION};
+    bool configs = false, secrets = false;
+    static const enum kube_of own[] = {KUBE_SERVICE, KUBE_DEPLOYMENT, KUBE_REVISION};
     if (kube_release_list(t, &releases, err) < 0)
         return -1;
     for (size_t i = 0; i < value_length(releases); i++) {
@@ -333,10 +360,11 @@ int kube_down(struct target *t, int64_t epoch, struct error *err)
         const struct kube_known *known = kube_known(k, revision, err);
         if (!known || kube_prune(k, epoch, &known->manifest, NULL, err) < 0)
             return -1;
+        configs = configs || has_kind(&known->manifest, "ConfigMap");
+        secrets = secrets || has_kind(&known->manifest, "Secret");
     }
-    const struct kube_kind *configs;
-    if (kube_kind_find(k->client, "v1", "ConfigMap", &configs, err) < 0 ||
-        delete_all(k, epoch, configs, err) < 0)
+    if (delete_copies(k, epoch, "ConfigMap", configs, err) < 0 ||
+        delete_copies(k, epoch, "Secret", secrets, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         if (delete_all(k, epoch, k->kinds[own[i]], err) < 0)

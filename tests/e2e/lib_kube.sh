@@ -42,7 +42,8 @@ in_kube() {
 }
 
 # kube_namespace [ROLE]: a fresh $namespace, deleted when the test ends. KUBECONFIG is that of its ServiceAccount `davit`
-# from here on, which may do what the Role `davit` in the file ROLE says (kube_role.yaml).
+# from here on, which may do what the Role `davit-app` in the file ROLE says (kube_role.yaml: of what davit says that it
+# needs, see kube_role/).
 kube_namespace() {
     local name token
     kube_up
@@ -52,7 +53,7 @@ kube_namespace() {
     echo "$namespace" >>"$here/namespaces"
     k create -f "${1:-$kube_role}" >/dev/null
     k create serviceaccount davit >/dev/null
-    k create rolebinding davit --role=davit --serviceaccount="$namespace:davit" >/dev/null
+    k create rolebinding davit --role=davit-app --serviceaccount="$namespace:davit" >/dev/null
     token=$(k create token davit --duration=2h)
     (
         umask 077
