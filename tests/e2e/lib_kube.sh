@@ -9,7 +9,7 @@
 
 # A test has a HOME of its own; the cluster has not.
 cluster=$(realpath "${BASH_SOURCE[0]%/*}/../../scripts/cluster")
-kube_role=$(realpath "${BASH_SOURCE[0]%/*}/kube_role.yaml")
+kube_role=$(realpath "${BASH_SOURCE[0]%/*}/../../examples/kubernetes/role.yaml")
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 export DAVIT_CLUSTER=${DAVIT_CLUSTER:-${XDG_STATE_HOME:-$HOME/.local/state}/davit-cluster}
 
@@ -42,7 +42,7 @@ in_kube() {
 }
 
 # kube_namespace [ROLE]: a fresh $namespace, deleted when the test ends. KUBECONFIG is that of its ServiceAccount `davit`
-# from here on, which may do what the Role `davit` in the file ROLE says (kube_role.yaml).
+# from here on, which may do what the Role `davit` in the file ROLE says (examples/kubernetes/role.yaml).
 kube_namespace() {
     local name token
     kube_up
