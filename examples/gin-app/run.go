@@ -18,8 +18,13 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// run serves until ctx is done, then stops accepting, lets requests that began finish within
-// cfg.ShutdownTimeout, and returns nil when all of them did.
+// For how long every answer says that its connection ends, before connections are closed: whoever
+// keeps one alive may be sending the next request on it at that very moment.
+const leaveTaking = time.Second
+
+// run serves until ctx is done, then takes leave of whoever keeps connections alive, stops
+// accepting, lets requests that began finish, all within cfg.ShutdownTimeout, and returns nil when
+// all of them did.
 func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	gin.SetMode(cfg.Mode)
 	gin.DebugPrintFunc = func(format string, values ...any) {
@@ -43,8 +48,14 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	// A profile may take a minute: the private server has no time limits and nobody waits for it.
 	privateServer := &http.Server{Handler: privateHandler(&refused), ReadHeaderTimeout: 5 * time.Second}
 	defer privateServer.Close()
+	var leaving atomic.Bool
 	server := &http.Server{
-		Handler:           router,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if leaving.Load() {
+				w.Header().Set("Connection", "close")
+			}
+			router.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      time.Minute,
@@ -67,6 +78,8 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	log.Info("stopping", slog.String("timeout", cfg.ShutdownTimeout.String()))
 	bounded, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
 	defer cancel()
+	leaving.Store(true)
+	time.Sleep(min(leaveTaking, cfg.ShutdownTimeout/2))
 	if err := server.Shutdown(bounded); err != nil {
 		_ = server.Close()
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -97,7 +97,7 @@ func TestARequestThatBeganIsFinishedAfterSIGTERMAndNewOnesAreRefused(t *testing.
 		t.Fatal(err)
 	}
 	p.await(t, "stopping")
-	// It closes its listener right after it said so: from some attempt on, nobody gets in.
+	// Then it closes its listener: from some attempt on, nobody gets in.
 	deadline := time.Now().Add(5 * time.Second)
 	for {
 		late, err := net.Dial("tcp", p.address)
@@ -122,6 +122,38 @@ func TestARequestThatBeganIsFinishedAfterSIGTERMAndNewOnesAreRefused(t *testing.
 	if err := p.command.Wait(); err != nil {
 		t.Errorf("it ended with %v, want exit code 0", err)
 	}
+}
+
+func TestAConnectionThatIsKeptAliveIsTakenLeaveOfAtTheEnd(t *testing.T) {
+	p := start(t)
+	connection, err := net.Dial("tcp", p.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	reader := bufio.NewReader(connection)
+	ask := func() *http.Response {
+		fmt.Fprint(connection, "GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+		answer, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	if answer := ask(); answer.Close {
+		t.Error("it ends a connection while it serves")
+	}
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.await(t, "stopping")
+	// It says so and then means it: an answer or two may come in between.
+	for answer := ask(); !answer.Close; answer = ask() {
+	}
+	p.await(t, "stopped")
 }
 
 func TestARequestThatDoesNotEndIsCutOffAfterTheTimeout(t *testing.T) {

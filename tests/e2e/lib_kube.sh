@@ -83,7 +83,7 @@ kube_image() {
     cp "$bin/davit-service" "$context/service"
     {
         printf 'FROM scratch\nCOPY service /service\nUSER 65532:65532\nEXPOSE 8080\nENTRYPOINT ["/service"]\n'
-        for setting in PORT=8080 HOST=0.0.0.0 "VERSION=$tag" "$@"; do
+        for setting in PORT=8080 HOST=0.0.0.0 LINGER_MS=1000 "VERSION=$tag" "$@"; do
             printf 'ENV %s="%s"\n' "${setting%%=*}" "${setting#*=}"
         done
     } >"$context/Dockerfile"
