@@ -267,6 +267,7 @@ static int act(struct kube_target *k, const struct target_write *w, struct error
         return retire(&a, err);
     case STEP_COMMIT: // with the position
         return 0;
+    case STEP_HOOK:
     case STEP_AWAIT:
     case STEP_DRAIN:
     case STEP_GATE:
