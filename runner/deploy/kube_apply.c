@@ -162,13 +162,23 @@ static int await_kind(struct kube_target *k, const struct value *crd, struct err
     return 0;
 }
 
+static bool is_job(const struct value *object)
+{
+    return text_equal(value_get_str(object, "kind"), "Job");
+}
+
+bool kube_applies_jobs(const struct rollout *rollout, enum phase phase)
+{
+    return phase == PHASE_FORWARD && rollout->strategy != STRATEGY_ROLLBACK;
+}
+
 int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_known *release,
-    bool one_slot, struct error *err)
+    bool one_slot, bool jobs, struct error *err)
 {
     const struct value *others = release->manifest.others;
     for (size_t i = 0; i < value_length(others); i++) {
         const struct value *object = value_at(others, i);
-        if (is_reference(object))
+        if (is_reference(object) || (is_job(object) && !jobs))
             continue;
         if (kube_apply_one(k, epoch, release->revision, object, err) < 0)
             return -1;
@@ -189,7 +199,7 @@ static bool rolls(const char *kind)
     return false;
 }
 
-int kube_settled(struct kube_target *k, const struct kube_known *release,
+int kube_settled(struct kube_target *k, const struct kube_known *release, bool jobs,
     const struct verdict_input *in, bool *ret_settled, char *ret_doomed, size_t size,
     struct error *err)
 {
@@ -199,13 +209,14 @@ int kube_settled(struct kube_target *k, const struct kube_known *release,
     for (size_t i = 0; i < value_length(others) && !*ret_doomed; i++) {
         const struct value *wanted = value_at(others, i);
         const char *kind = value_get_str(wanted, "kind");
-        if (!rolls(kind))
+        if (!rolls(kind) || (is_job(wanted) && !jobs))
             continue;
         struct kube_watch *watch = kube_follow(k, value_get_str(wanted, "apiVersion"), kind, err);
         if (!watch || kube_sync(k, err) < 0)
             return -1;
         const struct value *object = kube_watch_get(watch, kube_name(wanted));
-        bool settled = false;
+        // A Job that is to go once it has ended may have.
+        bool settled = !object && value_get(value_get(wanted, "spec"), "ttlSecondsAfterFinished");
         if (object)
             kube_look_again(k, verdict_other(in, object, &settled, ret_doomed, size));
         *ret_settled = *ret_settled && settled;
@@ -254,7 +265,7 @@ static int delete_once(struct kube_target *k, int64_t epoch, const struct kube_k
     return 0;
 }
 
-static int delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind *kind,
+int kube_delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind *kind,
     const char *name, struct error *err)
 {
     struct error why = {0};
@@ -280,7 +291,7 @@ int kube_prune(struct kube_target *k, int64_t epoch, const struct manifest *befo
         const struct kube_kind *kind = kind_of(k, object, &why);
         if (is_kept(object) || (!kind && why.kind == ERR_NOT_FOUND))
             continue; // its kind has gone before it
-        if (kind && delete_one(k, epoch, kind, kube_name(object), &why) == 0)
+        if (kind && kube_delete_one(k, epoch, kind, kube_name(object), &why) == 0)
             continue;
         if (err)
             *err = why;
@@ -296,7 +307,7 @@ static int delete_all(
     if (kube_list(k->client, kind, k->ns, k->selector, &items, err) < 0)
         return -1;
     for (size_t i = 0; i < value_length(items); i++)
-        if (delete_one(k, epoch, kind, kube_name(value_at(items, i)), err) < 0)
+        if (kube_delete_one(k, epoch, kind, kube_name(value_at(items, i)), err) < 0)
             return -1;
     return 0;
 }
@@ -312,7 +323,8 @@ int kube_down(struct target *t, int64_t epoch, struct error *err)
     for (size_t i = 0; i < value_length(releases); i++) {
         int64_t revision = value_get_int(value_at(releases, i), "revision", 0);
         const struct kube_known *known = kube_known(k, revision, err);
-        if (!known || kube_prune(k, epoch, &known->manifest, NULL, err) < 0)
+        if (!known || kube_hook_delete(k, epoch, known, 0, err) < 0 ||
+            kube_prune(k, epoch, &known->manifest, NULL, err) < 0)
             return -1;
     }
     const struct kube_kind *configs;

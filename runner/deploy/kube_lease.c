@@ -301,7 +301,8 @@ static int stamp_releases(struct kube_target *k, int64_t epoch, struct error *er
     const int64_t releases[] = {state.rollout.from, state.rollout.to};
     for (size_t i = 0; i < ARRAY_LEN(releases); i++) {
         const struct kube_known *known = releases[i] ? kube_known(k, releases[i], err) : NULL;
-        if (releases[i] && (!known || kube_stamp_others(k, epoch, &known->manifest, err) < 0))
+        if (releases[i] && (!known || kube_stamp_others(k, epoch, &known->manifest, err) < 0 ||
+                               kube_hook_stamp(k, epoch, known, err) < 0))
             return -1;
     }
     return 0;
