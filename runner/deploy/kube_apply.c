@@ -178,14 +178,24 @@ static int await_kind(struct kube_target *k, const struct value *crd, struct err
     return 0;
 }
 
+static bool is_job(const struct value *object)
+{
+    return text_equal(value_get_str(object, "kind"), "Job");
+}
+
+bool kube_applies_jobs(const struct rollout *rollout, enum phase phase)
+{
+    return phase == PHASE_FORWARD && rollout->strategy != STRATEGY_ROLLBACK;
+}
+
 int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_known *release,
-    bool one_slot, struct error *err)
+    bool one_slot, bool jobs, struct error *err)
 {
     const struct value *others = release->manifest.others;
     const struct value *autoscaler = manifest_autoscaler(&release->manifest);
     for (size_t i = 0; i < value_length(others); i++) {
         const struct value *object = value_at(others, i);
-        if (is_reference(object) || object == autoscaler)
+        if (is_reference(object) || object == autoscaler || (is_job(object) && !jobs))
             continue;
         if (kube_apply_one(k, epoch, release->revision, object, err) < 0)
             return -1;
@@ -206,7 +216,7 @@ static bool rolls(const char *kind)
     return false;
 }
 
-int kube_settled(struct kube_target *k, const struct kube_known *release,
+int kube_settled(struct kube_target *k, const struct kube_known *release, bool jobs,
     const struct verdict_input *in, bool *ret_settled, char *ret_doomed, size_t size,
     struct error *err)
 {
@@ -216,13 +226,14 @@ int kube_settled(struct kube_target *k, const struct kube_known *release,
     for (size_t i = 0; i < value_length(others) && !*ret_doomed; i++) {
         const struct value *wanted = value_at(others, i);
         const char *kind = value_get_str(wanted, "kind");
-        if (!rolls(kind))
+        if (!rolls(kind) || (is_job(wanted) && !jobs))
             continue;
         struct kube_watch *watch = kube_follow(k, value_get_str(wanted, "apiVersion"), kind, err);
         if (!watch || kube_sync(k, err) < 0)
             return -1;
         const struct value *object = kube_watch_get(watch, kube_name(wanted));
-        bool settled = false;
+        // A Job that is to go once it has ended may have.
+        bool settled = !object && value_get(value_get(wanted, "spec"), "ttlSecondsAfterFinished");
         if (object)
             kube_look_again(k, verdict_other(in, object, &settled, ret_doomed, size));
         *ret_settled = *ret_settled && settled;
@@ -358,7 +369,8 @@ int kube_down(struct target *t, int64_t epoch, struct error *err)
     for (size_t i = 0; i < value_length(releases); i++) {
         int64_t revision = value_get_int(value_at(releases, i), "revision", 0);
         const struct kube_known *known = kube_known(k, revision, err);
-        if (!known || kube_prune(k, epoch, &known->manifest, NULL, err) < 0)
+        if (!known || kube_hook_delete(k, epoch, known, 0, err) < 0 ||
+            kube_prune(k, epoch, &known->manifest, NULL, err) < 0)
             return -1;
         configs = configs || has_kind(&known->manifest, "ConfigMap");
         secrets = secrets || has_kind(&known->manifest, "Secret");

@@ -289,7 +289,8 @@ static int stamp_all(struct kube_target *k, int64_t epoch, enum kube_of of, stru
 static int stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, struct error *err)
 {
     const struct kube_known *known = kube_known(k, revision, err);
-    if (!known || kube_stamp_others(k, epoch, &known->manifest, err) < 0)
+    if (!known || kube_stamp_others(k, epoch, &known->manifest, err) < 0 ||
+        kube_hook_stamp(k, epoch, known, err) < 0)
         return -1;
     return kube_stamp_release(k, epoch, revision, err);
 }

@@ -258,11 +258,14 @@ static int fill_step(struct look *l, struct snapshot *ret, struct error *err)
     if (k->refused_turns == ret->position.turns && k->refused_step == ret->position.step)
         copy_text(ret->refused_act, sizeof ret->refused_act, k->refused_act);
     int64_t wanted = step->set == SET_OLD ? ret->rollout.from : ret->rollout.to;
+    if (kube_hook_look(l->k, l->state, &l->input, ret, err) < 0)
+        return -1;
     if (step->kind != STEP_AWAIT || !step->objects || ret->applied != wanted)
         return 0;
     const struct kube_known *known = kube_known(l->k, wanted, err);
+    bool jobs = kube_applies_jobs(&ret->rollout, ret->position.phase);
     l->input.since_unix_ms = ret->position.step_began_unix_ms;
-    return known ? kube_settled(l->k, known, &l->input, &ret->settled, ret->apply_doomed,
+    return known ? kube_settled(l->k, known, jobs, &l->input, &ret->settled, ret->apply_doomed,
                        sizeof ret->apply_doomed, err)
                  : -1;
 }

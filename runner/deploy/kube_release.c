@@ -182,7 +182,8 @@ int kube_stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, s
                : kube_stamp(k, epoch, k->kinds[KUBE_REVISION], object, err);
 }
 
-int kube_release_end(struct kube_target *k, const struct target_end *end, struct error *err)
+int kube_release_end(
+    struct kube_target *k, const struct target_end *end, int hooks, struct error *err)
 {
     AUTO(value) struct value *object = NULL;
     AUTO(value) struct value *patch = value_list();
@@ -193,6 +194,8 @@ int kube_release_end(struct kube_target *k, const struct target_end *end, struct
     if (*end->reason)
         value_set_str(v, "reason", end->reason);
     value_set(v, "times", times_to_value(&end->times));
+    if (hooks)
+        value_set_int(v, "hooks_run", hooks);
     AUTO_FREE char *text = value_print(v);
     if (kube_get(k->client, kind, k->ns, name, &object, err) < 0 ||
         kube_check_stamp(k, object, end->epoch, err) < 0)

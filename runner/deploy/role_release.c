@@ -39,11 +39,14 @@ static int build_manifest(
     tell(s, said.data);
     if (status < 0)
         return manifest_files_error(&diags, err);
+    AUTO(strv) struct strv hooks = {0};
+    manifest_hook_names(spec, &hooks);
     const struct manifest_input input = {
         .objects = files.objects,
         .app = s->app,
         .namespace = role_cluster_namespace(s->cluster),
         .service = value_get_str(spec, "service"),
+        .hooks = &hooks,
         .image = value_get_str(value_get(s->job, "values"), "image"),
         .env = value_length(env) ? env : NULL,
         .secrets = value_length(secrets) ? secrets : NULL,

@@ -124,6 +124,11 @@ struct snapshot {
     int64_t applied;
     bool settled;
     char apply_doomed[256];
+    // Of the new release's hooks, which run in their order: how many were begun, and how many of
+    // those have ended well. `hook_doomed`: why the one that was begun last has failed, in one
+    // line; "" while it may end well.
+    int hooks_begun, hooks_done;
+    char hook_doomed[256];
     // Why the target will never do the act of the current step, which it was asked to (an object
     // that is not valid, a right that is missing), in one line; "" while it may.
     char refused_act[256];
@@ -143,6 +148,8 @@ struct snapshot {
 //     decided on nor already the new one: ERR_CONFLICT and retryable, nothing is changed;
 //   - it is already the new one: the stored one stays as it is (its begin too), the act is done
 //   again.
+// The act of a HOOK that was done before changes nothing: a hook runs once for its release, whoever
+// drives, and one that has vanished is doomed and not begun again.
 // Scaling down lets go instances that are not ready first, then those with the highest index.
 struct target_write {
     int64_t epoch;
@@ -211,11 +218,11 @@ struct target_ops {
     void (*wake)(struct target *t);
     int64_t (*now)(struct target *t); // Unix milliseconds
     int (*write)(struct target *t, const struct target_write *w, struct error *err);
-    // Ends the rollout: position NONE, the outcome and its reason and times go into the record of
-    // release `to`, requests are cleared, and the commit that failed (of `to`, unless it was a
-    // success or cancelled; of `from`, when a rollback was a success) is refused from now on. In
-    // one step on disk. Fenced as write() is; the end of another rollout than the one under way is
-    // ERR_CONFLICT and retryable.
+    // Ends the rollout: position NONE, the outcome, its reason and times, and how many hooks were
+    // begun go into the record of release `to`, requests are cleared, and the commit that failed
+    // (of `to`, unless it was a success or cancelled; of `from`, when a rollback was a success) is
+    // refused from now on. In one step on disk. Fenced as write() is; the end of another rollout
+    // than the one under way is ERR_CONFLICT and retryable.
     int (*finish)(struct target *t, const struct target_end *end, struct error *err);
 
     // Releases. A record is a JSON map (deploy/release.h); put gives it the next revision. Not

@@ -281,6 +281,26 @@ static const struct schema_row gates_rows[] = {
     {0},
 };
 
+static const struct schema_row hook_rows[] = {
+    {"job", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_dns_label, .also = " name ",
+        .doc = "the name of a Job in the manifests"},
+    {"irreversible", SCHEMA_BOOL,
+        .doc = "`davit rollback` does not go back across it without --past-migration"},
+    {"timeout", SCHEMA_DURATION, .fallback = "10m", .min = MS_SECOND, .max = MS_DAY,
+        .doc = "for it to end well, or the rollout goes back"},
+    {0},
+};
+#define HOOKS                                                                                      \
+    ((const struct schema_row[]){                                                                  \
+        {.key = "", .type = SCHEMA_MAP, .rows = hook_rows, .shorthand = "job"}})
+static const struct schema_row hooks_rows[] = {
+    {"before", SCHEMA_LIST, SCHEMA_SINGLE | SCHEMA_EMPTY, .rows = HOOKS,
+        .doc = "run when the release's other objects have settled, before its pods start"},
+    {"after", SCHEMA_LIST, SCHEMA_SINGLE | SCHEMA_EMPTY, .rows = HOOKS,
+        .doc = "run when its pods have the traffic"},
+    {0},
+};
+
 static const struct schema_row deploy_rows[] = {
     {"app", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_dns_label, .also = " name ",
         .doc = "the name that releases, `davit status` and `davit rollback` go by"},
@@ -314,6 +334,8 @@ static const struct schema_row deploy_rows[] = {
         .also = " manifest k8s yaml ", .doc = "kubernetes: files and directories of the workspace"},
     {"service", SCHEMA_STRING, .check = format_dns_label,
         .doc = "kubernetes: the Service whose traffic is switched, if there are several"},
+    {"hooks", SCHEMA_MAP, .rows = hooks_rows,
+        .doc = "kubernetes: Jobs of the manifests that run once for each release"},
     {0},
 };
 

@@ -35,8 +35,11 @@
 //   "drain_ms": 30000,               (local) for connections to end by themselves
 //   "deadline_ms": 600000,           for the new instances to become ready
 //   "manifests": ["k8s/"],           kubernetes, and only there: paths below the workspace
-//   "service": "web"                 (absent) kubernetes
+//   "service": "web",                (absent) kubernetes
+//   "hooks": {"before": [hook, …], "after": [hook, …]}     (absent) kubernetes
 // }
+//
+// hook: {"job": "migrate", "irreversible": true (absent), "timeout_ms": 600000}
 //
 // step: {"kind": "weight", "percent": 5}         the first one is; they rise
 //    or {"kind": "pause", "for_ms": 60000}
