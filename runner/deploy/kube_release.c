@@ -230,12 +230,26 @@ static bool is_named(const struct value *records, const struct value *object)
     return false;
 }
 
-static int trim_copies(struct kube_target *k, int64_t epoch, const struct value *kept,
-    const char *kind_name, struct error *err)
+static bool has_kind(const struct value *records, const char *kind)
+{
+    for (size_t i = 0; i < value_length(records); i++) {
+        const struct value *others =
+            value_get(value_get(value_at(records, i), "manifest"), "others");
+        for (size_t j = 0; j < value_length(others); j++)
+            if (text_equal(value_get_str(value_at(others, j), "kind"), kind))
+                return true;
+    }
+    return false;
+}
+
+static int trim_copies(struct kube_target *k, int64_t epoch, const struct value *gone,
+    const struct value *kept, const char *kind_name, struct error *err)
 {
     const struct kube_kind *kind;
     AUTO(value) struct value *copies = NULL;
     AUTO_FREE char *selector = mem_printf("%s,%s=true", k->selector, KUBE_LABEL_COPY);
+    if (!has_kind(gone, kind_name)) // nor need there be the right to list them
+        return 0;
     if (kube_kind_find(k->client, "v1", kind_name, &kind, err) < 0 ||
         kube_list(k->client, kind, k->ns, selector, &copies, err) < 0)
         return -1;
@@ -250,6 +264,7 @@ int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct
 {
     AUTO(value) struct value *records = NULL;
     AUTO(value) struct value *kept = value_list();
+    AUTO(value) struct value *gone = value_list();
     if (kube_release_list(&k->target, &records, err) < 0)
         return -1;
     if (value_length(records) <= KUBE_RELEASES_MAX)
@@ -262,11 +277,12 @@ int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct
             continue;
         }
         AUTO_FREE char *name = revision_name(k, revision);
+        value_append(gone, value_share(record));
         if (kube_delete_one(k, epoch, k->kinds[KUBE_REVISION], name, err) < 0)
             return -1;
     }
-    return trim_copies(k, epoch, kept, "ConfigMap", err) < 0 ||
-                   trim_copies(k, epoch, kept, "Secret", err) < 0
+    return trim_copies(k, epoch, gone, kept, "ConfigMap", err) < 0 ||
+                   trim_copies(k, epoch, gone, kept, "Secret", err) < 0
                ? -1
                : 0;
 }
