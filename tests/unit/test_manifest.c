@@ -363,7 +363,8 @@ static void what_is_gone_is_pruned_from_the_end(void **state)
     assert_string_equal(text,
         "[{\"metadata\":{\"name\":\"e\",\"namespace\":\"ns\"},\"apiVersion\":\"apps/v1\","
         "\"kind\":\"Deployment\"},"
-        "{\"metadata\":{\"name\":\"j-8e0760a5a5\",\"namespace\":\"ns\"},\"apiVersion\":\"batch/v1\","
+        "{\"metadata\":{\"name\":\"j-8e0760a5a5\",\"namespace\":\"ns\"},\"apiVersion\":\"batch/"
+        "v1\","
         "\"kind\":\"Job\"},"
         "{\"metadata\":{\"name\":\"s\",\"namespace\":\"ns\"},\"apiVersion\":\"v1\","
         "\"kind\":\"Service\"},"
