@@ -21,9 +21,8 @@
 //
 // And a virtue, for clients that keep connections of theirs alive while pods come and go:
 //
-//     LEAVE_MS=N          after SIGTERM its answers say for so long that their connection ends,
-//     before it closes those
-//                         that are idle: a next request may be on its way on them
+//     LEAVE_MS=N          after SIGTERM its answers say for so long that their connection ends;
+//                         then it closes those that are idle
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
