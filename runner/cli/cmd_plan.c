@@ -2,10 +2,12 @@
 
 #include "cli/context.h"
 #include "cli/view.h"
+#include "engine/plan_role.h"
 #include "engine/run.h"
 
 struct plan_command {
     const char *directory, *env_file;
+    bool role;
 };
 
 static const struct opt options[] = {
@@ -13,25 +15,46 @@ static const struct opt options[] = {
         'C', "directory", struct plan_command, directory, "DIR", "look there instead of here"),
     OPT_STRING(0, "env-file", struct plan_command, env_file, "FILE",
         "values for the environment (default: .env beside the pipeline)"),
+    OPT_FLAG(0, "role", struct plan_command, role,
+        "print the Role that the deploys to Kubernetes take instead"),
     OPT_END,
 };
 
-static void print(const struct cli *cli, const struct plan *plan, const struct launcher *launcher,
-    const struct kube_previews *previews)
+static int print_plan(const struct cli *cli, const struct plan *plan,
+    const struct launcher *launcher, const struct kube_previews *previews)
 {
     if (cli->out.json) {
         AUTO(value) struct value *v = view_plan(plan, launcher, previews);
         out_value(v);
-        return;
+        return EXIT_OK;
     }
     AUTO(str) struct str text;
     str_init(&text, STR_TEXT_MAX);
     view_plan_text(plan, launcher, previews, &text);
     out_text(&text);
+    return EXIT_OK;
 }
 
-int plan_checkout(struct cli *cli, const char *file, const char *directory, const char *env_file,
-    struct error *err)
+static int print_role(const struct cli *cli, const struct plan *plan,
+    const struct kube_previews *previews, struct error *err)
+{
+    if (cli->out.json) {
+        AUTO(value) struct value *v = NULL;
+        if (plan_role_value(plan, previews, &v, err) < 0)
+            return -1;
+        out_value(v);
+        return EXIT_OK;
+    }
+    AUTO(str) struct str text;
+    str_init(&text, STR_TEXT_MAX);
+    if (plan_role_text(plan, previews, &text, err) < 0)
+        return -1;
+    out_text(&text);
+    return EXIT_OK;
+}
+
+static int print(
+    struct cli *cli, const char *file, const struct plan_command *command, struct error *err)
 {
     AUTO(cli_context) struct cli_context context = {0};
     AUTO(run_files) struct run_files files = {0};
@@ -39,21 +62,31 @@ int plan_checkout(struct cli *cli, const char *file, const char *directory, cons
     if (cli_context_init(&context, cli, CLI_READ, err) < 0)
         return -1;
     struct run_options given = {
-        .file = file, .directory = directory, .dotenv = env_file, .live_fd = -1, .grace_ms = 0};
+        .file = file,
+        .directory = command->directory,
+        .dotenv = command->env_file,
+        .live_fd = -1,
+    };
     struct run *run = run_of_checkout(&context.launcher, NULL, &given, &files, &diags, err);
     view_diagnostics(&diags);
     if (!run)
         return -1;
-    print(cli, run_plan(run), &context.launcher, files.previews);
+    int code = command->role ? print_role(cli, run_plan(run), files.previews, err)
+                             : print_plan(cli, run_plan(run), &context.launcher, files.previews);
     run_free(run);
-    return EXIT_OK;
+    return code;
+}
+
+int plan_checkout(struct cli *cli, const char *file, const char *directory, const char *env_file,
+    struct error *err)
+{
+    const struct plan_command command = {.directory = directory, .env_file = env_file};
+    return print(cli, file, &command, err);
 }
 
 static int run(struct cli *cli, void *arg, struct error *err)
 {
-    const struct plan_command *command = arg;
-    return plan_checkout(cli, cli->args.length ? cli->args.items[0] : NULL, command->directory,
-        command->env_file, err);
+    return print(cli, cli->args.length ? cli->args.items[0] : NULL, arg, err);
 }
 
 const struct command cmd_plan = {
@@ -66,9 +99,12 @@ const struct command cmd_plan = {
         "(secrets as ***) and, for a deploy, the steps with their instance counts; on "
         "Kubernetes\n"
         "what is applied, too, from the manifests here. Opens no network connection, makes and\n"
-        "changes nothing.\n\n"
+        "changes nothing. With --role: the rights that an account needs in the namespace for "
+        "all of\n"
+        "davit's verbs on what is deployed there, and no more.\n\n"
         "  davit plan\n"
-        "  davit plan -o json | jq '.stages[] | {name, why}'\n",
+        "  davit plan -o json | jq '.stages[] | {name, why}'\n"
+        "  davit plan --role | kubectl apply -f -\n",
     .options = options,
     .options_size = sizeof(struct plan_command),
     .args_max = 1,

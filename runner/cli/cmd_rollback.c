@@ -4,7 +4,7 @@ struct rollback_command {
     struct place_options place;
     const char *why;
     int64_t to;
-    bool dry_run;
+    bool dry_run, past_migration;
 };
 
 static const struct opt options[] = {
@@ -13,6 +13,8 @@ static const struct opt options[] = {
     OPT_FLAG(
         'n', "dry-run", struct rollback_command, dry_run, "print from → to and the steps only"),
     OPT_STRING('m', "message", struct rollback_command, why, "TEXT", "why, for the history"),
+    OPT_FLAG(0, "past-migration", struct rollback_command, past_migration,
+        "also across a hook that is marked irreversible and has run"),
     PLACE_OPTIONS(struct rollback_command),
     OPT_END,
 };
@@ -25,6 +27,7 @@ static int run(struct cli *cli, void *arg, struct error *err)
         value_set_int(job, "to", command->to);
     value_set_str(job, "why", command->why);
     value_set_bool(job, "dry_run", command->dry_run);
+    value_set_bool(job, "past_migration", command->past_migration);
     AUTO(value) struct value *result = NULL;
     if (app_call(cli, "rollback", cli->args.items[0], &command->place, job, true, &result, err) < 0)
         return -1;
@@ -41,7 +44,9 @@ const struct command cmd_rollback = {
         "there. A rollout that is under way is pre-empted; pauses and gates are skipped. Needs "
         "neither\n"
         "git nor the daemon nor a registry. The commit that was rolled back from is refused until\n"
-        "`davit allow`.\n\n"
+        "`davit allow`. A hook that is marked irreversible and has run stands in the way: a "
+        "release\n"
+        "that was made before it may not know what it has changed.\n\n"
         "  davit rollback gin-app -m 'checkout is broken'\n"
         "  davit rollback gin-app --to 3\n"
         "  davit rollback gin-app --dry-run\n"

@@ -139,6 +139,7 @@ static void drop_connection(struct connection *c)
             a->connections.items[i] = a->connections.items[--a->connections.length];
     if (a->holder == c)
         a->holder = NULL;
+    exec_end_all(c);
     rpc_free(c->rpc);
     free(c->run);
     free(c->who);

@@ -444,6 +444,24 @@ static int do_explain(struct call *c, struct error *err)
 }
 CALL(explain)
 
+// --- what gates run ---
+
+static int do_exec(struct call *c, struct error *err)
+{
+    return check_stays(c->agent, err) < 0 ? -1 : exec_ask(c->from, c->params, c->result, err);
+}
+CALL(exec)
+
+static int do_exec_end(struct call *c, struct error *err)
+{
+    int64_t id;
+    if (value_need_int(c->params, "exec", 0, INT64_MAX, &id, err) < 0)
+        return -1;
+    exec_end(c->from, id);
+    return 0;
+}
+CALL(exec_end)
+
 // --- taking the app away ---
 
 static void call_down(struct rpc *rpc, int64_t id, struct value *params, struct ipc_fds *fds)
@@ -490,6 +508,8 @@ const struct rpc_method agent_methods[] = {
     {"observe", ALL, call_observe},
     {"logs", ALL, call_logs},
     {"explain", ALL, call_explain},
+    {"exec", ALL, call_exec},
+    {"exec_end", ALL, call_exec_end},
     {"down", ALL, call_down},
     {0},
 };

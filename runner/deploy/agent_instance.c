@@ -16,23 +16,20 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "deploy/agent_private.h"
-#include "image/passwd.h"
 #include "os/clock.h"
 #include "os/failpoint.h"
 #include "os/fd.h"
 #include "os/file.h"
 #include "os/sockets.h"
 
-#define LOG_MAX          ((uint64_t)10 << 20)
-#define ACCOUNTS_MAX     ((size_t)1 << 20)
-#define ENDS_MAX         2 // that a release survives whose instance has never been ready
-#define BACK_OFF_MIN_MS  200
-#define BACK_OFF_MAX_MS  60000
-#define STEADY_MS        60000 // who has run for so long starts again at once
-#define DRAIN_LOOK_MS    100
-#define DRAIN_MIN_MS     200 // a request that chose it just before the switch has connected by then
-#define DRAIN_QUIET      2
-#define DEFAULT_PATH_ENV "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define LOG_MAX         ((uint64_t)10 << 20)
+#define ENDS_MAX        2 // that a release survives whose instance has never been ready
+#define BACK_OFF_MIN_MS 200
+#define BACK_OFF_MAX_MS 60000
+#define STEADY_MS       60000 // who has run for so long starts again at once
+#define DRAIN_LOOK_MS   100
+#define DRAIN_MIN_MS    200 // a request that chose it just before the switch has connected by then
+#define DRAIN_QUIET     2
 
 char *instance_path(const struct agent_instance *i, const char *name)
 {
@@ -349,84 +346,6 @@ static int watch(struct agent_instance *i, int pidfd, struct error *err)
 
 // --- its start ---
 
-static int add_secrets(struct agent_instance *i, struct strv *environment, struct error *err)
-{
-    if (!i->release->secrets.length)
-        return 0;
-    AUTO(value) struct value *secrets = agent_secrets(i->agent, i->release->revision, err);
-    if (!secrets)
-        return error_wrap(err, "the release's secrets");
-    strv_each (name, &i->release->secrets) {
-        const char *value = value_get_str(secrets, *name);
-        if (value)
-            strv_pushf(environment, "%s=%s", *name, value);
-    }
-    return 0;
-}
-
-// Later ones win: the image's, the release's, its secrets, and the ports that it is given.
-static int make_environment(struct agent_instance *i, struct strv *ret, struct error *err)
-{
-    AUTO(strv) struct strv all = {0};
-    strv_push(&all, DEFAULT_PATH_ENV);
-    strv_copy(&all, &i->release->image.config.env);
-    struct value_cursor cursor = {.map = i->release->env};
-    const char *name;
-    struct value *item;
-    while (value_next(&cursor, &name, &item))
-        strv_pushf(&all, "%s=%s", name, value_text(item));
-    if (add_secrets(i, &all, err) < 0)
-        return -1;
-    int port = i->kept.port;
-    vec_each (row, &i->release->ports.items)
-        strv_pushf(&all, "%s=%d", row->name, port++);
-    for (size_t k = 0; k < all.length; k++) {
-        size_t length = strcspn(all.items[k], "=") + 1;
-        bool last = true;
-        for (size_t later = k + 1; last && later < all.length; later++)
-            last = strncmp(all.items[k], all.items[later], length) != 0;
-        if (last)
-            strv_push(ret, all.items[k]);
-    }
-    return 0;
-}
-
-// The topmost layer that has the file has it; without one there are no accounts.
-static char *read_account_file(const struct strv *layers, const char *path)
-{
-    strv_each (layer, layers) {
-        AUTO_FD int root = dir_open(AT_FDCWD, *layer, NULL);
-        AUTO_FD int fd =
-            root < 0 ? -1 : file_open_in_root(root, path, O_RDONLY | O_NONBLOCK, 0, NULL);
-        AUTO(str) struct str text;
-        str_init(&text, ACCOUNTS_MAX);
-        if (fd >= 0 && fd_read_all(fd, &text, NULL) == 0)
-            return str_take(&text);
-    }
-    return NULL;
-}
-
-static int find_ids(
-    const struct agent_instance *i, const struct strv *layers, struct ids *ret, struct error *err)
-{
-    *ret = (struct ids){0};
-    const char *user = i->release->image.config.user;
-    if (!user || !*user)
-        return 0;
-    AUTO_FREE char *passwd = read_account_file(layers, "etc/passwd");
-    AUTO_FREE char *group = read_account_file(layers, "etc/group");
-    AUTO_FREE char *home = NULL;
-    return passwd_user(passwd, group, user, ret, &home, err);
-}
-
-// Bottom first in the record, top first for the sandbox; unpacked by davit-image.
-static void find_layers(const struct agent_instance *i, struct strv *ret)
-{
-    const struct strv *digests = &i->release->image.layers;
-    for (size_t k = digests->length; k--;)
-        strv_push_take(ret, agent_layer_path(i->agent, digests->items[k]));
-}
-
 static int spawn(struct agent_instance *i, int directory, int lock, struct error *err)
 {
     const struct release_config *config = &i->release->image.config;
@@ -434,10 +353,10 @@ static int spawn(struct agent_instance *i, int directory, int lock, struct error
     struct ids ids;
     strv_copy(&argv, &config->entrypoint);
     strv_copy(&argv, &config->cmd);
-    find_layers(i, &layers);
+    instance_layers(i, &layers);
     if (!argv.length)
         return error_set(err, ERR_CONFIG, "the image says neither ENTRYPOINT nor CMD");
-    if (make_environment(i, &environment, err) < 0 || find_ids(i, &layers, &ids, err) < 0)
+    if (instance_environment(i, &environment, err) < 0 || instance_ids(i, &layers, &ids, err) < 0)
         return -1;
     AUTO_FREE char *own = instance_path(i, "");
     AUTO_FREE char *writable =

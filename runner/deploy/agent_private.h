@@ -9,6 +9,8 @@
 //   agent_state.c     state.json
 //   agent_secrets.c   the values of a release's secrets, and how they are hidden
 //   agent_instance.c  one instance: start, find again, drain, end, restart
+//   agent_sandbox.c   what a process of an instance is given
+//   agent_exec.c      commands that gates run as an instance would
 //   agent_health.c    whether an instance is ready
 //   agent_proxy.c     nginx, and where its traffic goes
 #pragma once
@@ -16,6 +18,7 @@
 #include "codec/rpc.h"
 #include "deploy/release.h"
 #include "deploy/route.h"
+#include "image/passwd.h"
 #include "net/http.h"
 #include "os/loop.h"
 #include "os/process.h"
@@ -102,10 +105,13 @@ struct agent_proxy {
     int64_t generation; // of the directory that it is in
 };
 
+struct agent_exec;
+
 struct connection {
     struct agent *agent;
     struct rpc *rpc;
     char *run, *who; // of its claim; NULL: it holds none
+    VEC(struct agent_exec *) execs;
 };
 
 struct agent {
@@ -221,6 +227,20 @@ void instance_find_wrong_port(struct agent_instance *i);
 // Appends the last `lines` lines that it wrote.
 void instance_last_lines(
     const struct agent_instance *i, int lines, const char *indent, struct str *out);
+
+// agent_sandbox.c
+int instance_environment(const struct agent_instance *i, struct strv *ret, struct error *err);
+void instance_layers(const struct agent_instance *i, struct strv *ret);
+int instance_ids(
+    const struct agent_instance *i, const struct strv *layers, struct ids *ret, struct error *err);
+
+// agent_exec.c
+// A connection's command by its id: as it stands, begun if there is none of that id. The answer is
+// put into *result, as target_local reads it.
+int exec_ask(
+    struct connection *c, const struct value *params, struct value *result, struct error *err);
+void exec_end(struct connection *c, int64_t id); // kills it, if there is one
+void exec_end_all(struct connection *c);
 
 // agent_health.c
 void health_begin(struct agent_instance *i); // looks now, and then again and again

@@ -101,6 +101,7 @@ static int act(struct agent *a, const struct step *step, struct error *err)
         set->retiring = true;
         return 0;
     case STEP_APPLY: // all that an app has here is instances
+    case STEP_HOOK:
     case STEP_AWAIT:
     case STEP_DRAIN:
     case STEP_GATE:

@@ -71,8 +71,8 @@ static bool whole(const struct set_state *set)
 
 static bool is_act(const struct step *step)
 {
-    return step->kind == STEP_APPLY || step->kind == STEP_SCALE || step->kind == STEP_WEIGHT ||
-           step->kind == STEP_COMMIT || step->kind == STEP_RETIRE;
+    return step->kind == STEP_APPLY || step->kind == STEP_HOOK || step->kind == STEP_SCALE ||
+           step->kind == STEP_WEIGHT || step->kind == STEP_COMMIT || step->kind == STEP_RETIRE;
 }
 
 static bool applied(const struct snapshot *seen, const struct step *step)
@@ -88,6 +88,8 @@ static bool stands(const struct snapshot *seen, const struct step *step)
     switch (step->kind) {
     case STEP_APPLY:
         return applied(seen, step);
+    case STEP_HOOK:
+        return seen->hooks_begun >= step->hook;
     case STEP_SCALE:
         return set->exists && set->desired == step->count;
     case STEP_WEIGHT:
@@ -112,10 +114,13 @@ static bool satisfied(const struct scene *s, const struct step *step)
     const struct set_state *set = &s->seen->sets[step->set];
     switch (step->kind) {
     case STEP_APPLY:
+    case STEP_HOOK:
     case STEP_SCALE:
     case STEP_COMMIT:
         return stands(s->seen, step);
     case STEP_AWAIT:
+        if (step->hook)
+            return s->seen->hooks_done >= step->hook;
         if (step->objects)
             return applied(s->seen, step) && s->seen->settled;
         return set->exists && set->current && set->desired == step->count &&
@@ -151,6 +156,7 @@ static bool may_act(const struct snapshot *seen, enum phase phase, const struct 
     case STEP_RETIRE:
         return phase != PHASE_BACK || !seen->rollout.from || someone_ready(seen, SET_OLD);
     case STEP_APPLY:
+    case STEP_HOOK:
     case STEP_AWAIT:
     case STEP_DRAIN:
     case STEP_GATE:
@@ -257,12 +263,18 @@ static void give_up_going_back(struct scene *s, const char *why, struct decision
     settle(s, reason.data, ret);
 }
 
+static int64_t time_of(const struct scene *s)
+{
+    const struct rollout *r = &s->seen->rollout;
+    return s->step->hook ? r->hook_deadline_ms : r->progress_deadline_ms;
+}
+
 // Why a step did not come to its end: how many are ready, and what the first of the others does.
 static void explain_late(const struct scene *s, struct str *out)
 {
     const struct step *step = s->step;
     char duration[DURATION_TEXT_MAX];
-    duration_print(s->seen->rollout.progress_deadline_ms, duration);
+    duration_print(time_of(s), duration);
     // When nothing is awaited, the step after this one could not be entered, because the set that
     // it relies on was not ready any more.
     enum set which = step->kind == STEP_AWAIT || step->kind == STEP_DRAIN ? step->set
@@ -270,6 +282,10 @@ static void explain_late(const struct scene *s, struct str *out)
                                                                           : SET_NEW;
     const struct set_state *set = &s->seen->sets[which];
     str_printf(out, "release %lld: ", (long long)set->release);
+    if (step->hook) {
+        str_printf(out, "its hook %d has not ended after %s", step->hook, duration);
+        return;
+    }
     if (step->kind == STEP_APPLY || step->objects) {
         str_printf(out, "its objects have not settled after %s", duration);
         return;
@@ -306,6 +322,8 @@ static const char *doomed(const struct scene *s, enum set which)
         return s->seen->refused_act;
     if (s->step->kind != STEP_AWAIT)
         return "";
+    if (s->step->hook)
+        return s->seen->hook_doomed;
     if (s->step->objects)
         return applied(s->seen, s->step) ? s->seen->apply_doomed : "";
     return s->seen->sets[which].doomed;
@@ -420,7 +438,7 @@ static void decide_step(struct scene *s, struct decision *ret)
             wait_until(ret, at->step_began_unix_ms + step->ms);
         return;
     }
-    int64_t deadline = at->step_began_unix_ms + s->seen->rollout.progress_deadline_ms;
+    int64_t deadline = at->step_began_unix_ms + time_of(s);
     if (s->now >= deadline)
         overdue(s, ret);
     else

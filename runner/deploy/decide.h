@@ -8,7 +8,8 @@
 //   the
 //      reason. Going back is setting the position to {BACK, 0}; the act of its first step is
 //      written with it. A rollback has nothing to go back to: it settles.
-//      The same for objects that can never settle while they are what is awaited.
+//      The same for objects that can never settle, and a hook that has failed, while they are what
+//      is awaited.
 //   4. Back, and what is awaited of the old set is doomed: settle. Settling, nothing is
 //   final yet, and the choice would
 //      be another one now: settle afresh.
@@ -20,7 +21,8 @@
 //      objects that have not settled, traffic that has not followed yet.
 //   7. The step's deadline has passed without either: forward, go back; back, settle; after COMMIT
 //      or settling, go on: what is left is the target's to end. A PAUSE and a GATE have none (gates
-//      bring their own), and a deadline is absolute: whoever resumes gets no more time.
+//      bring their own), a hook has that of hooks, and a deadline is absolute: whoever resumes gets
+//      no more time.
 //   8. Otherwise wait: until something changes, or until the step's deadline.
 //
 // May be entered (only the first two are ever in question):

@@ -20,6 +20,7 @@ static const char *const kind_names[] = {
     [GATE_LOG] = "log",
     [GATE_STABLE] = "stable",
     [GATE_RESTARTS] = "restarts",
+    [GATE_EXEC] = "exec",
     [GATE_PROMETHEUS] = "prometheus",
     NULL,
 };
@@ -73,6 +74,12 @@ static const struct field restarts_rows[] = {
     {"for_ms", FIELD(struct gate_spec, for_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
     {0},
 };
+static const struct field exec_rows[] = {
+    COMMON,
+    {"command", FIELD(struct gate_spec, command, FIELD_STRINGS)},
+    {"timeout_ms", FIELD(struct gate_spec, timeout_ms, FIELD_INT), .min = 1, .max = TIMEOUT_MAX},
+    {0},
+};
 static const struct field prometheus_rows[] = {
     COMMON,
     {"url", FIELD(struct gate_spec, url, FIELD_STRING)},
@@ -93,6 +100,7 @@ static const struct field *const rows_of[] = {
     [GATE_LOG] = log_rows,
     [GATE_STABLE] = stable_rows,
     [GATE_RESTARTS] = restarts_rows,
+    [GATE_EXEC] = exec_rows,
     [GATE_PROMETHEUS] = prometheus_rows,
 };
 
@@ -168,6 +176,8 @@ static int check_gate(const struct gate_spec *gate, const char *what, struct err
         return check_prometheus(gate, what, err);
     if (gate->kind == GATE_LOG)
         return check_pattern(gate->absent, what, err);
+    if (gate->kind == GATE_EXEC && (!gate->command.length || !*gate->command.items[0]))
+        return error_set(err, ERR_PROTOCOL, "%s: the command is empty", what);
     if (gate->kind != GATE_HTTP)
         return 0;
     if (!gate->path == !gate->url)
@@ -276,6 +286,11 @@ static void print_kind(const struct gate_spec *gate, struct str *out)
     case GATE_RESTARTS:
         str_printf(out, "restarts at most %d in %s", gate->restarts_max,
             duration_print(gate->for_ms, duration));
+        return;
+    case GATE_EXEC:
+        str_puts(out, "exec");
+        strv_each (word, &gate->command)
+            str_printf(out, " %s", *word);
         return;
     case GATE_PROMETHEUS:
         print_query(gate->query, out);

@@ -11,6 +11,7 @@ enum gate_kind {
     GATE_LOG,        // no line of the release's log matches a pattern
     GATE_STABLE,     // all of the set ready and nobody restarted, for a while
     GATE_RESTARTS,   // the set's instances restart no more often than that, for a while
+    GATE_EXEC,       // a command ends with 0, run beside every instance as the instance would
     GATE_PROMETHEUS, // the numbers that a query gives are within bounds, for a while
 };
 
@@ -36,6 +37,7 @@ struct gate_spec {
     char *absent;          // log: POSIX extended regular expression
     int64_t for_ms;        // stable, restarts; prometheus: 0 is one sample
     int restarts_max;
+    struct strv command; // exec; timeout_ms is its
     // prometheus, whose base URL is `url`; timeout_ms is of each request
     char *query;
     char *max, *min; // numbers as they were written; at least one is given
@@ -49,10 +51,10 @@ struct gate_list {
 void gate_list_done(struct gate_list *list);
 // A list of maps: {"kind": "http", "path" or "url", "status", "headers"?, "content_type"?, "body"?,
 // "json"?, "timeout_ms"}, {"kind": "tcp", "timeout_ms"?}, {"kind": "log", "absent"}, {"kind":
-// "stable", "for_ms"}, {"kind": "restarts", "max", "for_ms"}, {"kind": "prometheus", "url",
-// "query", "max"?, "min"?, "no_data"?, "interval_ms", "for_ms"?, "timeout_ms"}; each may have
-// "dry_run". Appends to *ret, which the caller frees in any case. ERR_PROTOCOL, or ERR_CONFIG for a
-// pattern that is none; `what` names the list.
+// "stable", "for_ms"}, {"kind": "restarts", "max", "for_ms"}, {"kind": "exec", "command",
+// "timeout_ms"}, {"kind": "prometheus", "url", "query", "max"?, "min"?, "no_data"?, "interval_ms",
+// "for_ms"?, "timeout_ms"}; each may have "dry_run". Appends to *ret, which the caller frees in any
+// case. ERR_PROTOCOL, or ERR_CONFIG for a pattern that is none; `what` names the list.
 int gate_list_from_value(
     const struct value *v, const char *what, struct gate_list *ret, struct error *err);
 struct value *gate_list_to_value(const struct gate_list *list);

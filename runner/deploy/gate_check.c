@@ -185,6 +185,15 @@ void gate_check_log(
     say_seen(ret, "\"%.*s\"", (int)(to - from), text + from);
 }
 
+// exec
+
+void gate_check_exec(const struct target_exec_state *state, struct gate_verdict *ret)
+{
+    *ret = (struct gate_verdict){.passed = state->succeeded};
+    say_wanted(ret, "exit 0");
+    say_seen(ret, "%s%s%.*s", state->how, state->last[0] ? ": " : "", SHOWN_MAX, state->last);
+}
+
 // stable, restarts
 
 static const struct instance *find_instance(const struct set_state *set, int index)

@@ -22,6 +22,8 @@ void gate_check_http(
 // The first line that matches.
 void gate_check_log(
     const struct gate_spec *gate, const char *text, size_t length, struct gate_verdict *ret);
+// A command that is over.
+void gate_check_exec(const struct target_exec_state *state, struct gate_verdict *ret);
 // A set now, compared with what it was when the gate began; passed: so far. A restart is one of an
 // instance that was there, or of one that has come since.
 void gate_check_stable(const struct gate_spec *gate, const struct set_state *before,

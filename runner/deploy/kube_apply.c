@@ -4,6 +4,7 @@
 
 #include "deploy/kube_private.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 
 #define SERVED_MS      10000
 #define SERVED_LOOK_MS 100
@@ -75,12 +76,14 @@ static int apply_once(struct kube_target *k, int64_t epoch, int64_t release,
     AUTO(value) struct value *now = NULL;
     AUTO(value) struct value *answer = NULL;
     AUTO(value) struct value *wanted = value_copy(object);
-    if (look(k, kind, kube_name(object), &now, err) < 0 || kube_guard(k, epoch, err) < 0)
+    if (look(k, kind, kube_name(object), &now, err) < 0 || (!now && kube_guard(k, epoch, err) < 0))
         return -1;
     if (now && (check_owner(k, kind, now, err) < 0 || kube_check_stamp(k, now, epoch, err) < 0))
         return -1;
     struct kube_apply how = {.force = now && kube_label(now, KUBE_LABEL_APP)};
     kube_mark(wanted, epoch, release);
+    // Without its uid, an object that has gone meanwhile would be made again.
+    value_set_str(value_get(wanted, "metadata"), "uid", kube_uid(now));
     value_set_str(value_get(wanted, "metadata"), "resourceVersion", kube_version(now));
     if (kube_apply(k->client, kind, k->ns, wanted, &how, &answer, err) < 0)
         return -1;
@@ -141,6 +144,19 @@ static int apply_service(struct kube_target *k, int64_t epoch, const struct kube
     return kube_apply_one(k, epoch, release->revision, wanted, err);
 }
 
+int kube_point_autoscaler(
+    struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err)
+{
+    const struct manifest *m = &release->manifest;
+    const struct value *autoscaler = manifest_autoscaler(m);
+    if (!autoscaler)
+        return 0;
+    AUTO(value) struct value *wanted = value_copy(autoscaler);
+    AUTO_FREE char *name = manifest_slotted_name(m, release->release.slot);
+    value_set_str(kube_at(wanted, "spec", "scaleTargetRef"), "name", name);
+    return kube_apply_one(k, epoch, release->revision, wanted, err);
+}
+
 // The server takes a moment to serve a kind that it has just been told of.
 static int await_kind(struct kube_target *k, const struct value *crd, struct error *err)
 {
@@ -162,13 +178,24 @@ static int await_kind(struct kube_target *k, const struct value *crd, struct err
     return 0;
 }
 
+static bool is_job(const struct value *object)
+{
+    return text_equal(value_get_str(object, "kind"), "Job");
+}
+
+bool kube_applies_jobs(const struct rollout *rollout, enum phase phase)
+{
+    return phase == PHASE_FORWARD && rollout->strategy != STRATEGY_ROLLBACK;
+}
+
 int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_known *release,
-    bool one_slot, struct error *err)
+    bool one_slot, bool jobs, struct error *err)
 {
     const struct value *others = release->manifest.others;
+    const struct value *autoscaler = manifest_autoscaler(&release->manifest);
     for (size_t i = 0; i < value_length(others); i++) {
         const struct value *object = value_at(others, i);
-        if (is_reference(object))
+        if (is_reference(object) || object == autoscaler || (is_job(object) && !jobs))
             continue;
         if (kube_apply_one(k, epoch, release->revision, object, err) < 0)
             return -1;
@@ -189,7 +216,7 @@ static bool rolls(const char *kind)
     return false;
 }
 
-int kube_settled(struct kube_target *k, const struct kube_known *release,
+int kube_settled(struct kube_target *k, const struct kube_known *release, bool jobs,
     const struct verdict_input *in, bool *ret_settled, char *ret_doomed, size_t size,
     struct error *err)
 {
@@ -199,13 +226,14 @@ int kube_settled(struct kube_target *k, const struct kube_known *release,
     for (size_t i = 0; i < value_length(others) && !*ret_doomed; i++) {
         const struct value *wanted = value_at(others, i);
         const char *kind = value_get_str(wanted, "kind");
-        if (!rolls(kind))
+        if (!rolls(kind) || (is_job(wanted) && !jobs))
             continue;
         struct kube_watch *watch = kube_follow(k, value_get_str(wanted, "apiVersion"), kind, err);
         if (!watch || kube_sync(k, err) < 0)
             return -1;
         const struct value *object = kube_watch_get(watch, kube_name(wanted));
-        bool settled = false;
+        // A Job that is to go once it has ended may have.
+        bool settled = !object && value_get(value_get(wanted, "spec"), "ttlSecondsAfterFinished");
         if (object)
             kube_look_again(k, verdict_other(in, object, &settled, ret_doomed, size));
         *ret_settled = *ret_settled && settled;
@@ -246,7 +274,9 @@ static int delete_once(struct kube_target *k, int64_t epoch, const struct kube_k
     value_set_str(options, "propagationPolicy", "Background");
     struct kube_request request = {.method = "DELETE", .path = path, .body = options};
     struct error why = {0};
-    if (kube_do(k->client, &request, NULL, &why) < 0 && why.kind != ERR_NOT_FOUND) {
+    int status = kube_do(k->client, &request, NULL, &why);
+    failpoint("kube.written");
+    if (status < 0 && why.kind != ERR_NOT_FOUND) {
         if (err)
             *err = why;
         return -1;
@@ -254,7 +284,7 @@ static int delete_once(struct kube_target *k, int64_t epoch, const struct kube_k
     return 0;
 }
 
-static int delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind *kind,
+int kube_delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind *kind,
     const char *name, struct error *err)
 {
     struct error why = {0};
@@ -280,7 +310,7 @@ int kube_prune(struct kube_target *k, int64_t epoch, const struct manifest *befo
         const struct kube_kind *kind = kind_of(k, object, &why);
         if (is_kept(object) || (!kind && why.kind == ERR_NOT_FOUND))
             continue; // its kind has gone before it
-        if (kind && delete_one(k, epoch, kind, kube_name(object), &why) == 0)
+        if (kind && kube_delete_one(k, epoch, kind, kube_name(object), &why) == 0)
             continue;
         if (err)
             *err = why;
@@ -296,9 +326,35 @@ static int delete_all(
     if (kube_list(k->client, kind, k->ns, k->selector, &items, err) < 0)
         return -1;
     for (size_t i = 0; i < value_length(items); i++)
-        if (delete_one(k, epoch, kind, kube_name(value_at(items, i)), err) < 0)
+        if (kube_delete_one(k, epoch, kind, kube_name(value_at(items, i)), err) < 0)
             return -1;
     return 0;
+}
+
+// Whether a release applied something of that kind: only then davit has rights on it for sure.
+static bool has_kind(const struct manifest *m, const char *kind)
+{
+    for (size_t i = 0; i < value_length(m->others); i++)
+        if (text_equal(value_get_str(value_at(m->others, i), "kind"), kind))
+            return true;
+    return false;
+}
+
+// Copies, by their label: those whose release was never put, too. Who may not even list them has
+// made none.
+static int delete_copies(
+    struct kube_target *k, int64_t epoch, const char *name, bool used, struct error *err)
+{
+    const struct kube_kind *kind;
+    struct error why = {0};
+    if (kube_kind_find(k->client, "v1", name, &kind, &why) == 0 &&
+        delete_all(k, epoch, kind, &why) == 0)
+        return 0;
+    if (why.kind == ERR_DENIED && !used)
+        return 0;
+    if (err)
+        *err = why;
+    return -1;
 }
 
 // The records go last but for the Lease: whoever is killed here begins again with all he needs.
@@ -306,18 +362,21 @@ int kube_down(struct target *t, int64_t epoch, struct error *err)
 {
     struct kube_target *k = kube_of(t);
     AUTO(value) struct value *releases = NULL;
-    static const enum kube_of own[] = {KUBE_SERVICE, KUBE_DEPLOYMENT, KUBE_SECRET, KUBE_REVISION};
+    bool configs = false, secrets = false;
+    static const enum kube_of own[] = {KUBE_SERVICE, KUBE_DEPLOYMENT, KUBE_REVISION};
     if (kube_release_list(t, &releases, err) < 0)
         return -1;
     for (size_t i = 0; i < value_length(releases); i++) {
         int64_t revision = value_get_int(value_at(releases, i), "revision", 0);
         const struct kube_known *known = kube_known(k, revision, err);
-        if (!known || kube_prune(k, epoch, &known->manifest, NULL, err) < 0)
+        if (!known || kube_hook_delete(k, epoch, known, 0, err) < 0 ||
+            kube_prune(k, epoch, &known->manifest, NULL, err) < 0)
             return -1;
+        configs = configs || has_kind(&known->manifest, "ConfigMap");
+        secrets = secrets || has_kind(&known->manifest, "Secret");
     }
-    const struct kube_kind *configs;
-    if (kube_kind_find(k->client, "v1", "ConfigMap", &configs, err) < 0 ||
-        delete_all(k, epoch, configs, err) < 0)
+    if (delete_copies(k, epoch, "ConfigMap", configs, err) < 0 ||
+        delete_copies(k, epoch, "Secret", secrets, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         if (delete_all(k, epoch, k->kinds[own[i]], err) < 0)

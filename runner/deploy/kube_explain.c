@@ -33,17 +33,16 @@ static int input_of(struct kube_target *k, int64_t release, struct verdict_input
     return 0;
 }
 
-static void add_last_lines(struct kube_target *k, const struct verdict_input *in, struct str *out)
+void kube_last_lines(
+    struct kube_target *k, const char *pod, const char *container, bool previous, struct str *out)
 {
-    struct verdict_log wanted;
     AUTO(str) struct str text;
     str_init(&text, LOG_TAIL_MAX);
-    if (!verdict_log_wanted(in, true, &wanted) ||
-        read_log(k, wanted.pod, wanted.container, wanted.previous, LAST_LINES, &text, NULL) < 0 ||
+    if (!container || read_log(k, pod, container, previous, LAST_LINES, &text, NULL) < 0 ||
         !text.length)
         return;
-    str_printf(out, "last lines of pod %s, container %s%s:\n%s", wanted.pod, wanted.container,
-        wanted.previous ? ", before its restart" : "", text.data);
+    str_printf(out, "last lines of pod %s, container %s%s:\n%s", pod, container,
+        previous ? ", before its restart" : "", text.data);
     if (!text_ends(text.data, "\n"))
         str_putc(out, '\n');
 }
@@ -52,6 +51,7 @@ int kube_explain(struct target *t, int64_t release, struct str *out, struct erro
 {
     struct kube_target *k = kube_of(t);
     struct verdict_input in;
+    struct verdict_log wanted;
     const struct value *deployment;
     AUTO(value) struct value *pods = kube_items(k, KUBE_POD, err);
     AUTO(value) struct value *sets = pods ? kube_items(k, KUBE_REPLICA_SET, err) : NULL;
@@ -61,8 +61,11 @@ int kube_explain(struct target *t, int64_t release, struct str *out, struct erro
     in.pods = pods;
     in.replica_sets = sets;
     in.events = events;
+    if (kube_hook_explain(k, kube_known(k, release, NULL), pods, out))
+        return 0;
     verdict_explain(&in, k->ns, out);
-    add_last_lines(k, &in, out);
+    if (verdict_log_wanted(&in, true, &wanted))
+        kube_last_lines(k, wanted.pod, wanted.container, wanted.previous, out);
     return 0;
 }
 

@@ -191,10 +191,8 @@ static void on_renewed(void *arg, struct value *answer, const struct error *err)
     k->renewing = -1;
     if (err && err->http_status == 422)
         return;
-    if (answer) {
-        k->renewed_ms = k->renewal_began_ms;
+    if (answer)
         kube_own(k, k->kinds[KUBE_LEASE], k->lease_name, answer);
-    }
     renew_in(k, err ? RENEW_AGAIN_MS : RENEW_MS);
 }
 
@@ -212,7 +210,6 @@ static void on_renew(struct loop_timer *timer)
         .body = patch,
         .timeout_ms = RENEW_MS,
     };
-    k->renewal_began_ms = clock_monotonic_ms();
     k->renewing = kube_start(k->client, &request, on_renewed, k, NULL);
     if (k->renewing < 0)
         renew_in(k, RENEW_AGAIN_MS);
@@ -238,7 +235,7 @@ static int take_lease(struct kube_target *k, const char *who, const struct value
 {
     AUTO(value) struct value *patch = value_list();
     AUTO(value) struct value *answer = NULL;
-    int64_t now = clock_unix_ms(), began = clock_monotonic_ms();
+    int64_t now = clock_unix_ms();
     test_version(patch, lease);
     kube_patch_row(patch, "add", value_string(k->identity), "spec", "holderIdentity", NULL);
     kube_patch_row(
@@ -252,7 +249,6 @@ static int take_lease(struct kube_target *k, const char *who, const struct value
     if (patch_lease(k, patch, &answer, err) < 0)
         return -1;
     *ret_epoch = transitions(answer);
-    k->renewed_ms = began;
     return 0;
 }
 
@@ -290,7 +286,17 @@ static int stamp_all(struct kube_target *k, int64_t epoch, enum kube_of of, stru
     return 0;
 }
 
-// A driver that died or stalls may be about to write to the objects of both releases.
+static int stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, struct error *err)
+{
+    const struct kube_known *known = kube_known(k, revision, err);
+    if (!known || kube_stamp_others(k, epoch, &known->manifest, err) < 0 ||
+        kube_hook_stamp(k, epoch, known, err) < 0)
+        return -1;
+    return kube_stamp_release(k, epoch, revision, err);
+}
+
+// A driver that died or stalls may be about to write to the objects of both releases. One without a
+// record was being taken away whole.
 static int stamp_releases(struct kube_target *k, int64_t epoch, struct error *err)
 {
     AUTO(kube_state) struct kube_state state = {0};
@@ -300,9 +306,13 @@ static int stamp_releases(struct kube_target *k, int64_t epoch, struct error *er
         return 0;
     const int64_t releases[] = {state.rollout.from, state.rollout.to};
     for (size_t i = 0; i < ARRAY_LEN(releases); i++) {
-        const struct kube_known *known = releases[i] ? kube_known(k, releases[i], err) : NULL;
-        if (releases[i] && (!known || kube_stamp_others(k, epoch, &known->manifest, err) < 0))
-            return -1;
+        struct error why = {0};
+        if (!releases[i] || stamp_release(k, epoch, releases[i], &why) == 0 ||
+            why.kind == ERR_NOT_FOUND)
+            continue;
+        if (err)
+            *err = why;
+        return -1;
     }
     return 0;
 }
@@ -343,8 +353,6 @@ void kube_unclaim(struct kube_target *k)
 int kube_guard(struct kube_target *k, int64_t epoch, struct error *err)
 {
     AUTO(value) struct value *lease = NULL;
-    if (clock_monotonic_ms() < k->renewed_ms + KUBE_LEASE_MS)
-        return 0;
     if (get_lease(k, &lease, err) < 0)
         return -1;
     return kube_fenced(k, epoch, transitions(lease), err);

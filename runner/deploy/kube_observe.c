@@ -97,6 +97,15 @@ static void fill_without_workload(struct look *l, int count, struct set_state *s
     set->desired = set->ready = set->present = applied ? count : 0;
 }
 
+// How many there are to be is the autoscaler's business: all of its number count as all of ours.
+static void fill_autoscaled(int count, struct set_state *set)
+{
+    bool all = set->ready >= set->desired;
+    set->desired = count;
+    if (all || set->ready >= count)
+        set->ready = all ? count : count - 1;
+}
+
 static int fill_set(struct look *l, enum set which, struct set_state *set, struct error *err)
 {
     const struct rollout *r = &l->state->rollout;
@@ -115,6 +124,8 @@ static int fill_set(struct look *l, enum set which, struct set_state *set, struc
         fill_without_workload(l, which == SET_OLD ? r->from_count : r->to_count, set);
     else if (deployment)
         fill_pods(l, which, deployment, set);
+    if (set->exists && set->desired > 0 && manifest_autoscaler(&known->manifest))
+        fill_autoscaled(which == SET_OLD ? r->from_count : r->to_count, set);
     if (l->state->applied == set->release)
         set->exists = true;
     return 0;
@@ -247,11 +258,14 @@ static int fill_step(struct look *l, struct snapshot *ret, struct error *err)
     if (k->refused_turns == ret->position.turns && k->refused_step == ret->position.step)
         copy_text(ret->refused_act, sizeof ret->refused_act, k->refused_act);
     int64_t wanted = step->set == SET_OLD ? ret->rollout.from : ret->rollout.to;
+    if (kube_hook_look(l->k, l->state, &l->input, ret, err) < 0)
+        return -1;
     if (step->kind != STEP_AWAIT || !step->objects || ret->applied != wanted)
         return 0;
     const struct kube_known *known = kube_known(l->k, wanted, err);
+    bool jobs = kube_applies_jobs(&ret->rollout, ret->position.phase);
     l->input.since_unix_ms = ret->position.step_began_unix_ms;
-    return known ? kube_settled(l->k, known, &l->input, &ret->settled, ret->apply_doomed,
+    return known ? kube_settled(l->k, known, jobs, &l->input, &ret->settled, ret->apply_doomed,
                        sizeof ret->apply_doomed, err)
                  : -1;
 }

@@ -6,6 +6,7 @@
 //   kube_observe.c   objects become a snapshot
 //   kube_write.c     a step's act becomes writes to Deployments and the Service
 //   kube_apply.c     the other objects of a release: applied, settled, pruned
+//   kube_hook.c      Jobs that run once for a release
 //   kube_release.c   ControllerRevisions
 //   kube_explain.c   causes and logs
 //
@@ -78,8 +79,7 @@ struct kube_target {
     // The claim.
     int64_t epoch; // 0: there is none
     struct loop_timer renew;
-    int64_t renewing;                     // a request; -1: none
-    int64_t renewal_began_ms, renewed_ms; // monotonic: of that request, and of the last that held
+    int64_t renewing; // a request; -1: none
     // Another driver's Lease, as it was seen first, to tell whether it is renewed.
     char *rival;
     int64_t rival_since_ms;
@@ -134,12 +134,20 @@ int kube_fenced(const struct kube_target *k, int64_t epoch, int64_t now, struct 
 
 // Lent until the target is freed. NULL with ERR_NOT_FOUND.
 const struct kube_known *kube_known(struct kube_target *k, int64_t revision, struct error *err);
+void kube_known_free(struct kube_known *known);
+// Its record, whose outcome is still to be written. ERR_NOT_FOUND.
+int kube_stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, struct error *err);
 int kube_release_put(struct target *t, int64_t epoch, const struct value *record,
     const struct value *secrets, int64_t secrets_of, int64_t *ret_revision, struct error *err);
 int kube_release_list(struct target *t, struct value **ret_list, struct error *err);
 int kube_release_check(
     struct target *t, int64_t revision, struct value **ret_missing, struct error *err);
-int kube_release_end(struct kube_target *k, const struct target_end *end, struct error *err);
+// `hooks`: how many of the release's were begun.
+int kube_release_end(
+    struct kube_target *k, const struct target_end *end, int hooks, struct error *err);
+// Old records go, and the copies of ConfigMaps and Secrets that none of those that stay refers to.
+#define KUBE_RELEASES_MAX 20 // that stay; the live one besides
+int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct error *err);
 
 // --- kube_observe.c ---
 
@@ -166,16 +174,24 @@ void kube_mark(struct value *object, int64_t epoch, int64_t release);
 // One object, fenced: creates it, or applies over what bears no newer stamp.
 int kube_apply_one(struct kube_target *k, int64_t epoch, int64_t release,
     const struct value *object, struct error *err);
-// `one_slot`: of a native rolling, whose Service never chooses.
+// `one_slot`: of a native rolling, whose Service never chooses. `jobs`: Jobs too, which nobody
+// wants to run once more on the way back.
 int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_known *release,
-    bool one_slot, struct error *err);
+    bool one_slot, bool jobs, struct error *err);
+bool kube_applies_jobs(const struct rollout *rollout, enum phase phase);
+// Lets the release's HorizontalPodAutoscaler, if it has one, scale its slot.
+int kube_point_autoscaler(
+    struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err);
 // Whether they have come to what was applied; *doomed (of 256 bytes) says why they cannot.
-int kube_settled(struct kube_target *k, const struct kube_known *release,
+int kube_settled(struct kube_target *k, const struct kube_known *release, bool jobs,
     const struct verdict_input *in, bool *ret_settled, char *ret_doomed, size_t size,
     struct error *err);
 // Deletes what `before` has and `after` (NULL: nothing) has not.
 int kube_prune(struct kube_target *k, int64_t epoch, const struct manifest *before,
     const struct manifest *after, struct error *err);
+// Unless it bears the stamp of a newer driver, or is not the app's.
+int kube_delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind *kind,
+    const char *name, struct error *err);
 int kube_down(struct target *t, int64_t epoch, struct error *err);
 int kube_stamp_others(
     struct kube_target *k, int64_t epoch, const struct manifest *m, struct error *err);
@@ -183,7 +199,29 @@ int kube_stamp_others(
 int kube_stamp(struct kube_target *k, int64_t epoch, const struct kube_kind *kind,
     const struct value *object, struct error *err);
 
+// --- kube_hook.c ---
+
+// The act of a HOOK: makes the Job run, unless it was begun before.
+int kube_hook_begin(struct kube_target *k, int64_t epoch, const struct kube_known *release,
+    int number, struct error *err);
+// Fills hooks_begun, hooks_done and hook_doomed of the snapshot.
+int kube_hook_look(struct kube_target *k, const struct kube_state *state,
+    const struct verdict_input *in, struct snapshot *ret, struct error *err);
+// Puts the epoch on all Jobs of a release that are there.
+int kube_hook_stamp(
+    struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err);
+// If the release has hooks, all Jobs of hooks go but those of release `kept` (0: none).
+int kube_hook_delete(struct kube_target *k, int64_t epoch, const struct kube_known *release,
+    int64_t kept, struct error *err);
+// Of the first hook that was begun and has not ended well: why, and its last lines. False: there is
+// none.
+bool kube_hook_explain(struct kube_target *k, const struct kube_known *release,
+    const struct value *pods, struct str *out);
+
 // --- kube_explain.c ---
+
+void kube_last_lines(
+    struct kube_target *k, const char *pod, const char *container, bool previous, struct str *out);
 
 int kube_explain(struct target *t, int64_t release, struct str *out, struct error *err);
 int kube_logs(struct target *t, int64_t release, struct str *out, struct error *err);

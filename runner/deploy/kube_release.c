@@ -71,6 +71,13 @@ static int read_known(const struct value *record, struct kube_known *ret, struct
     return manifest_from_value(ret->release.manifest, &ret->manifest, err);
 }
 
+void kube_known_free(struct kube_known *known)
+{
+    release_done(&known->release);
+    kube_manifest_done(&known->manifest);
+    free(known);
+}
+
 const struct kube_known *kube_known(struct kube_target *k, int64_t revision, struct error *err)
 {
     AUTO(value) struct value *object = NULL;
@@ -83,8 +90,12 @@ const struct kube_known *kube_known(struct kube_target *k, int64_t revision, str
     AUTO(value) struct value *record = record_of(object);
     struct kube_known *known = mem_alloc(sizeof *known);
     known->revision = revision;
+    if (read_known(record, known, err) < 0) {
+        kube_known_free(known);
+        return NULL;
+    }
     vec_push(&k->known, known);
-    return read_known(record, known, err) < 0 ? NULL : known;
+    return known;
 }
 
 // --- put ---
@@ -162,7 +173,17 @@ int kube_release_put(struct target *t, int64_t epoch, const struct value *record
 
 // --- the end ---
 
-int kube_release_end(struct kube_target *k, const struct target_end *end, struct error *err)
+int kube_stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, struct error *err)
+{
+    AUTO(value) struct value *object = NULL;
+    AUTO_FREE char *name = revision_name(k, revision);
+    return kube_get(k->client, k->kinds[KUBE_REVISION], k->ns, name, &object, err) < 0
+               ? -1
+               : kube_stamp(k, epoch, k->kinds[KUBE_REVISION], object, err);
+}
+
+int kube_release_end(
+    struct kube_target *k, const struct target_end *end, int hooks, struct error *err)
 {
     AUTO(value) struct value *object = NULL;
     AUTO(value) struct value *patch = value_list();
@@ -173,6 +194,8 @@ int kube_release_end(struct kube_target *k, const struct target_end *end, struct
     if (*end->reason)
         value_set_str(v, "reason", end->reason);
     value_set(v, "times", times_to_value(&end->times));
+    if (hooks)
+        value_set_int(v, "hooks_run", hooks);
     AUTO_FREE char *text = value_print(v);
     if (kube_get(k->client, kind, k->ns, name, &object, err) < 0 ||
         kube_check_stamp(k, object, end->epoch, err) < 0)
@@ -189,6 +212,63 @@ int kube_release_end(struct kube_target *k, const struct target_end *end, struct
     if (err && err->kind == ERR_CONFLICT)
         err->retryable = true;
     return -1;
+}
+
+// --- trimming ---
+
+static bool is_named(const struct value *records, const struct value *object)
+{
+    for (size_t i = 0; i < value_length(records); i++) {
+        const struct value *others =
+            value_get(value_get(value_at(records, i), "manifest"), "others");
+        for (size_t j = 0; j < value_length(others); j++)
+            if (text_equal(kube_name(value_at(others, j)), kube_name(object)) &&
+                text_equal(
+                    value_get_str(value_at(others, j), "kind"), value_get_str(object, "kind")))
+                return true;
+    }
+    return false;
+}
+
+static int trim_copies(struct kube_target *k, int64_t epoch, const struct value *kept,
+    const char *kind_name, struct error *err)
+{
+    const struct kube_kind *kind;
+    AUTO(value) struct value *copies = NULL;
+    AUTO_FREE char *selector = mem_printf("%s,%s=true", k->selector, KUBE_LABEL_COPY);
+    if (kube_kind_find(k->client, "v1", kind_name, &kind, err) < 0 ||
+        kube_list(k->client, kind, k->ns, selector, &copies, err) < 0)
+        return -1;
+    for (size_t i = 0; i < value_length(copies); i++)
+        if (!is_named(kept, value_at(copies, i)) &&
+            kube_delete_one(k, epoch, kind, kube_name(value_at(copies, i)), err) < 0)
+            return -1;
+    return 0;
+}
+
+int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct error *err)
+{
+    AUTO(value) struct value *records = NULL;
+    AUTO(value) struct value *kept = value_list();
+    if (kube_release_list(&k->target, &records, err) < 0)
+        return -1;
+    if (value_length(records) <= KUBE_RELEASES_MAX)
+        return 0;
+    for (size_t i = 0; i < value_length(records); i++) {
+        struct value *record = value_at(records, i);
+        int64_t revision = value_get_int(record, "revision", 0);
+        if (i < KUBE_RELEASES_MAX || revision == live) {
+            value_append(kept, value_share(record));
+            continue;
+        }
+        AUTO_FREE char *name = revision_name(k, revision);
+        if (kube_delete_one(k, epoch, k->kinds[KUBE_REVISION], name, err) < 0)
+            return -1;
+    }
+    return trim_copies(k, epoch, kept, "ConfigMap", err) < 0 ||
+                   trim_copies(k, epoch, kept, "Secret", err) < 0
+               ? -1
+               : 0;
 }
 
 // --- checks ---

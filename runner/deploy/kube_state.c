@@ -19,6 +19,8 @@ char *kube_state_print(const struct kube_state *s)
     value_set_int(v, "live", s->live);
     value_set_int(v, "applied", s->applied);
     value_set_int(v, "percent", s->percent);
+    if (s->hooks)
+        value_set_int(v, "hooks", s->hooks);
     value_set_int(v, "last_revision", s->last_revision);
     if (s->rollout.to) // else there has never been one
         value_set(v, "rollout", rollout_to_value(&s->rollout));
@@ -59,6 +61,7 @@ static int read_state(const struct value *v, struct kube_state *ret, struct erro
         (rollout && rollout_from_value(rollout, &ret->rollout, err) < 0))
         return -1;
     ret->percent = (int)value_get_int(v, "percent", 0);
+    ret->hooks = (int)value_get_int(v, "hooks", 0);
     ret->abort_requested = abort_who != NULL;
     if (abort_who) {
         size_t length = strnlen(abort_who, sizeof ret->abort_who - 1);

@@ -8,6 +8,7 @@ struct kube_state {
     int64_t live;    // 0: nothing
     int64_t applied; // the release whose other objects were applied last, whole; 0: none, or others
                      // are being applied
+    int hooks;       // of the rollout's release: how many were begun, or are about to be
     int percent;     // of an app without a Service: what WEIGHT was written last
     int64_t last_revision; // the highest that was ever given
     struct rollout rollout;

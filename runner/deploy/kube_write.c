@@ -160,7 +160,9 @@ static int scale(const struct act *a, int count, struct error *err)
         return -1;
     if (!now)
         return show_preview(a, err) < 0 ? -1 : scale_to(a, name, count, err);
-    AUTO(value) struct value *object = manifest_slotted(m, a->slot, count);
+    // An autoscaler's number stays where it goes on scaling the same Deployment.
+    bool autoscaled = manifest_autoscaler(m) && a->w->rollout->native_rolling;
+    AUTO(value) struct value *object = manifest_slotted(m, a->slot, autoscaled ? -1 : count);
     if (kube_apply_one(a->k, a->epoch, a->release->revision, object, err) < 0)
         return -1;
     if (retired) {
@@ -236,7 +238,8 @@ static int retire(const struct act *a, struct error *err)
 static int apply(const struct act *a, struct error *err)
 {
     int64_t revision = a->release->revision;
-    if (kube_apply_others(a->k, a->epoch, a->release, a->w->rollout->native_rolling, err) < 0)
+    bool jobs = kube_applies_jobs(a->w->rollout, a->w->position.phase);
+    if (kube_apply_others(a->k, a->epoch, a->release, a->w->rollout->native_rolling, jobs, err) < 0)
         return -1;
     return kube_state_change(a->k, a->epoch, change_applied, &revision, err);
 }
@@ -259,14 +262,16 @@ static int act(struct kube_target *k, const struct target_write *w, struct error
     switch (step->kind) {
     case STEP_APPLY:
         return apply(&a, err);
+    case STEP_HOOK:
+        return kube_hook_begin(k, w->epoch, a.release, step->hook, err);
     case STEP_SCALE:
         return scale(&a, step->count, err);
     case STEP_WEIGHT:
         return weigh(&a, step->percent, err);
     case STEP_RETIRE:
         return retire(&a, err);
-    case STEP_COMMIT: // with the position
-        return 0;
+    case STEP_COMMIT: // went with the position
+        return kube_point_autoscaler(k, w->epoch, a.release, err);
     case STEP_AWAIT:
     case STEP_DRAIN:
     case STEP_GATE:
@@ -327,7 +332,7 @@ static int change_begin(void *arg, struct kube_state *state, struct error *err)
     state->position =
         (struct position){.phase = PHASE_FORWARD, .step_began_unix_ms = clock_unix_ms()};
     state->last = OUTCOME_PENDING;
-    state->percent = 0;
+    state->percent = state->hooks = 0;
     state->abort_requested = state->promote_requested = false;
     state->abort_who[0] = '\0';
     return 0;
@@ -374,14 +379,23 @@ static int prune(
         return -1;
     const int64_t both[] = {r->from, r->to};
     for (size_t i = 0; i < ARRAY_LEN(both); i++) {
-        if (!both[i] || both[i] == live)
+        const struct kube_known *gone = both[i] ? kube_known(k, both[i], err) : NULL;
+        // Hooks that ran now stay for who wants to know what they said.
+        if (both[i] && (!gone || kube_hook_delete(k, end->epoch, gone, r->to, err) < 0))
+            return -1;
+        if (!gone || both[i] == live)
             continue;
-        const struct kube_known *gone = kube_known(k, both[i], err);
-        if (!gone ||
-            kube_prune(k, end->epoch, &gone->manifest, kept ? &kept->manifest : NULL, err) < 0)
+        if (kube_prune(k, end->epoch, &gone->manifest, kept ? &kept->manifest : NULL, err) < 0)
             return -1;
     }
     return 0;
+}
+
+// Once more: whoever committed may have died before he did.
+static int autoscale(struct kube_target *k, int64_t epoch, int64_t live, struct error *err)
+{
+    const struct kube_known *release = live ? kube_known(k, live, err) : NULL;
+    return !live ? 0 : release ? kube_point_autoscaler(k, epoch, release, err) : -1;
 }
 
 // The state last: whoever is killed before it does all of this again.
@@ -391,7 +405,9 @@ int kube_finish(struct target *t, const struct target_end *end, struct error *er
     AUTO(value) struct value *records = NULL;
     AUTO(kube_state) struct kube_state state = {0};
     if (kube_state_read(k, &state, err) < 0 || check_run(&state, end->rollout->run, err) < 0 ||
-        kube_release_end(k, end, err) < 0 || prune(k, end, state.live, err) < 0 ||
+        kube_release_end(k, end, state.hooks, err) < 0 || prune(k, end, state.live, err) < 0 ||
+        autoscale(k, end->epoch, state.live, err) < 0 ||
+        kube_release_trim(k, end->epoch, state.live, err) < 0 ||
         kube_release_list(t, &records, err) < 0)
         return -1;
     struct ending e = {end, records};

@@ -14,6 +14,7 @@
 #define KUBE_LABEL_MANAGED_BY   "app.kubernetes.io/managed-by" // "davit"
 #define KUBE_LABEL_SLOT         "davit.dev/slot" // "blue" or "green": Deployments of a slot, pods
 #define KUBE_LABEL_COPY         "davit.dev/copy" // "true": a ConfigMap or Secret named for its content
+#define KUBE_LABEL_HOOK         "davit.dev/hook"    // "true": a Job that is a hook of a release
 #define KUBE_ANNOTATION_RELEASE "davit.dev/release" // whose this object is
 #define KUBE_ANNOTATION_EPOCH   "davit.dev/epoch"   // of the driver that wrote last
 
@@ -40,14 +41,16 @@ struct manifest_input {
     const struct value *objects; // of all files
     const char *app, *namespace;
     const char *service; // whose traffic is switched; NULL: the only one that selects a Deployment
-    const char *image;   // the containers that run it get env and secrets; NULL: none do
+    const struct strv *hooks;    // Jobs that are hooks, by name, in the order of running; or NULL
+    const char *image;           // the containers that run it get env and secrets; NULL: none do
     const struct value *env;     // map of strings, or NULL: a ConfigMap, by envFrom
     const struct value *secrets; // map of strings, or NULL: a Secret, by envFrom
 };
 
 // What a release applies. Stored in its record (manifest_to_value), so it holds no secret.
 struct manifest {
-    struct value *others;   // list, in the order of applying: all but the two below
+    struct value *others;   // list, in the order of applying: all but the ones below
+    struct value *hooks;    // list, in the order of running: Jobs as the manifests have them
     struct value *workload; // the Deployment behind the Service, slot not set; NULL: there is none
     struct value *service;  // NULL: there is none
     struct value *secrets;  // list: Secrets as `others` refers to them, with their data. Not stored
@@ -66,10 +69,16 @@ DEFINE_AUTO(manifest, struct manifest, kube_manifest_done)
 // Every object gets the namespace (but those of kinds that are known to be the cluster's, and those
 // of unknown kinds that name none: the server knows) and the labels KUBE_LABEL_APP and
 // KUBE_LABEL_MANAGED_BY; pod templates get KUBE_LABEL_APP. What a server has written into
-// an exported object (status, uid, …) is dropped.
+// an exported object (status, uid, …) is dropped. A Job that is no hook gets a name that carries
+// the hash of what it runs.
 int manifest_build(const struct manifest_input *in, struct manifest *ret, struct error *err);
 struct value *manifest_to_value(const struct manifest *m);
 int manifest_from_value(const struct value *v, struct manifest *ret, struct error *err);
+
+// A hook of a release, from 1, as the Job that runs for it: NAME-rREVISION, with as many attempts
+// as the file says, else one. NULL: there is no such one. The caller's.
+struct value *manifest_hook(const struct manifest *m, int number, int64_t revision);
+char *manifest_hook_name(const struct manifest *m, int number, int64_t revision);
 
 // The HorizontalPodAutoscaler among `others` that scales the workload, lent; NULL: there is none.
 // Its scaleTargetRef says what the manifests say: whoever applies it sets the name of the slot.

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "deploy/manifest.h"
 #include "deploy/manifest_copies.h"
+#include "deploy/manifest_jobs.h"
 #include "deploy/manifest_object.h"
 #include "deploy/manifest_workload.h"
 #include "kube/object.h"
@@ -119,13 +120,21 @@ static struct value *stub_of(const struct value *secret)
     return stub;
 }
 
+static bool is_in(const struct value *list, const struct value *object)
+{
+    for (size_t i = 0; i < value_length(list); i++)
+        if (value_at(list, i) == object)
+            return true;
+    return false;
+}
+
 static void sort_out(const struct value *objects, struct manifest *m)
 {
     m->others = value_list();
     m->secrets = value_list();
     for (size_t i = 0; i < value_length(objects); i++) {
         struct value *object = value_at(objects, i);
-        if (object == m->workload || object == m->service)
+        if (object == m->workload || object == m->service || is_in(m->hooks, object))
             continue;
         bool secret = manifest_is(object, "", "Secret");
         value_append(m->others, secret ? stub_of(object) : value_share(object));
@@ -150,10 +159,12 @@ int manifest_build(const struct manifest_input *in, struct manifest *ret, struct
     AUTO(value) struct value *objects = value_copy(in->objects);
     AUTO(manifest) struct manifest m = {0};
     if (manifest_add_environment(in, objects, &m.notes, err) < 0 || prepare(in, objects, err) < 0 ||
-        manifest_settle_data(objects, err) < 0 || manifest_copy_used(objects, &m.notes, err) < 0)
+        manifest_settle_data(objects, err) < 0 || manifest_copy_used(objects, &m.notes, err) < 0 ||
+        manifest_name_jobs(in, objects, &m.notes, err) < 0)
         return -1;
     AUTO(value) struct value *sorted = in_order(objects);
-    if (manifest_find_workload(in, sorted, &m, err) < 0)
+    if (manifest_find_workload(in, sorted, &m, err) < 0 ||
+        manifest_take_hooks(in, sorted, &m, err) < 0)
         return -1;
     sort_out(sorted, &m);
     if (check_size(&m, err) < 0)

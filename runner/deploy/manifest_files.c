@@ -101,6 +101,16 @@ int manifest_files_error(const struct diag_list *diags, struct error *err)
     return error_set(err, ERR_CONFIG, "manifests: %s", text.data);
 }
 
+void manifest_hook_names(const struct value *section, struct strv *ret)
+{
+    static const char *const lists[] = {"before", "after"};
+    for (size_t n = 0; n < ARRAY_LEN(lists); n++) {
+        const struct value *hooks = value_get(value_get(section, "hooks"), lists[n]);
+        for (size_t i = 0; i < value_length(hooks); i++)
+            strv_push(ret, value_get_str(value_at(hooks, i), "job"));
+    }
+}
+
 static bool connects(const struct gate_list *gates)
 {
     vec_each (gate, &gates->items)

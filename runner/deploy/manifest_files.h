@@ -23,6 +23,9 @@ int manifest_files_read(const struct value *files, const struct manifest_origin 
 void manifest_files_done(struct manifest_files *f); // accepts an all-zero struct
 DEFINE_AUTO(manifest_files, struct manifest_files, manifest_files_done)
 
+// Names of the Jobs that a pipeline's `deploy` section makes hooks, in the order of running.
+void manifest_hook_names(const struct value *section, struct strv *ret);
+
 // Whether the release's strategy and gates can be carried out with what it applies: ERR_CONFIG.
 int manifest_check(const struct manifest *m, const struct release *r, struct error *err);
 

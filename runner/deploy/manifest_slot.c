@@ -8,6 +8,7 @@
 void kube_manifest_done(struct manifest *m)
 {
     value_free(m->others);
+    value_free(m->hooks);
     value_free(m->workload);
     value_free(m->service);
     value_free(m->secrets);
@@ -24,6 +25,8 @@ struct value *manifest_to_value(const struct manifest *m)
 {
     struct value *v = value_map();
     value_set(v, "others", value_share(m->others));
+    if (value_length(m->hooks))
+        value_set(v, "hooks", value_share(m->hooks));
     value_set(v, "workload", share_or_null(m->workload));
     value_set(v, "service", share_or_null(m->service));
     value_set_int(v, "replicas", m->replicas);
@@ -54,6 +57,19 @@ static int check_shape(const struct manifest *m, struct error *err)
     return 0;
 }
 
+static int take_hooks(struct value *hooks, struct manifest *m, struct error *err)
+{
+    if (value_type(hooks) == VALUE_NULL)
+        return 0;
+    if (value_type(hooks) != VALUE_LIST)
+        return error_set(err, ERR_PROTOCOL, "\"hooks\" is not a list");
+    for (size_t i = 0; i < value_length(hooks); i++)
+        if (!kube_name(value_at(hooks, i)) || !manifest_template(value_at(hooks, i)))
+            return error_set(err, ERR_PROTOCOL, "\"hooks\" holds what is not a Job");
+    m->hooks = value_share(hooks);
+    return 0;
+}
+
 int manifest_from_value(const struct value *v, struct manifest *ret, struct error *err)
 {
     AUTO(manifest) struct manifest m = {0};
@@ -64,6 +80,8 @@ int manifest_from_value(const struct value *v, struct manifest *ret, struct erro
         if (!kube_name(value_at(others, i)))
             return error_set(err, ERR_PROTOCOL, "\"others\" holds what is not an object");
     m.others = value_share(others);
+    if (take_hooks(value_get(v, "hooks"), &m, err) < 0)
+        return -1;
     int64_t replicas, port;
     if (take_object(v, "workload", &m.workload, err) < 0 ||
         take_object(v, "service", &m.service, err) < 0 || check_shape(&m, err) < 0 ||

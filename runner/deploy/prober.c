@@ -18,6 +18,9 @@ static void probe_stop(struct probe *probe)
     if (probe->request >= 0)
         probe->owner->http->ops->cancel(probe->owner->http, probe->request);
     probe->request = -1;
+    if (probe->exec)
+        probe->owner->target->ops->exec_end(probe->owner->target, probe->exec);
+    probe->exec = 0;
     loop_io_stop(&probe->io);
     loop_timer_stop(&probe->timer);
     fd_reset(&probe->fd);
@@ -77,6 +80,7 @@ static const struct {
     [GATE_TCP] = {.on_each = true, .start = probe_start_tcp},
     [GATE_LOG] = {.last = true, .start = probe_start_log},
     [GATE_STABLE] = {.start = probe_start_watching},
+    [GATE_EXEC] = {.on_each = true, .start = probe_start_exec},
     [GATE_RESTARTS] = {.start = probe_start_watching},
     [GATE_PROMETHEUS] = {.start = probe_start_prometheus},
 };

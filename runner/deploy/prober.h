@@ -5,6 +5,7 @@
 //     rejection: the instances are ready, by their own health check. A redirect is the answer.
 //   - tcp: one connection to each instance.
 //   - stable, restarts: looks at the target several times a second.
+//   - exec: a command beside each instance, which ends with 0 in its time.
 //   - prometheus: a query, again and again until its numbers have held for the gate's time
 //     (gate_metric.h). While there are none it may be held: it asks on, and when all others have
 //     passed, so are the gates as a whole.

@@ -4,6 +4,7 @@
 //   prober_http.c  http, on each instance or of a URL
 //   prober_tcp.c   tcp, on each instance
 //   prober_metric.c  prometheus
+//   prober_exec.c  exec, beside each instance
 //   prober_set.c   what is seen of the set by its target: stable, restarts, log
 #pragma once
 
@@ -25,6 +26,7 @@ struct probe {
     struct gate_verdict verdict;
     int64_t began_ms, ms;
     int64_t request; // http, prometheus; -1: none
+    int64_t exec;    // exec: its id; 0: none
     int fd;          // tcp; -1: none
     struct loop_io io;
     struct loop_timer timer;
@@ -44,6 +46,7 @@ struct gate_prober {
     struct set_state before; // the set, when they began
     struct probe *probes;
     size_t count;
+    int64_t execs;            // ids given
     struct loop_timer settle; // some probe is over: what does that mean for the whole?
     struct gate_status status;
 };
@@ -57,9 +60,13 @@ void probe_go_on(struct probe *probe);
 // Over, with a verdict that did not come from gate_check.h: no answer.
 void probe_reject(struct probe *probe, const char *seen, const char *wanted);
 
+// The target did not answer; whether that has lasted too long by now, and the probe is over.
+bool probe_blind(struct probe *probe, const struct error *err);
+
 // Each begins a probe that is all-zero but for what prober.c sets, and ends it by one of the above.
 void probe_start_http(struct probe *probe);
 void probe_start_tcp(struct probe *probe);
 void probe_start_watching(struct probe *probe);
+void probe_start_exec(struct probe *probe);
 void probe_start_log(struct probe *probe);
 void probe_start_prometheus(struct probe *probe);

@@ -17,25 +17,34 @@ static void check(struct probe *probe, const struct set_state *now)
         gate_check_restarts(probe->gate, before, now, &probe->verdict);
 }
 
+bool probe_blind(struct probe *probe, const struct error *err)
+{
+    int64_t now = loop_now(probe->owner->loop);
+    if (!probe->blind_since_ms)
+        probe->blind_since_ms = now;
+    if (now - probe->blind_since_ms < BLIND_MAX_MS)
+        return false;
+    probe_reject(probe, err->message, "an answer of the target");
+    return true;
+}
+
 static void on_look(struct loop_timer *timer)
 {
     struct probe *probe = timer->arg;
     struct gate_prober *p = probe->owner;
     int64_t now = loop_now(p->loop);
     struct error err = {0};
+    bool over = false;
     AUTO_FREE struct snapshot *seen = mem_alloc(sizeof *seen);
-    bool blind = p->target->ops->observe(p->target, seen, &err) < 0;
-    if (blind && !probe->blind_since_ms)
-        probe->blind_since_ms = now;
-    if (!blind)
+    if (p->target->ops->observe(p->target, seen, &err) < 0) {
+        if (probe_blind(probe, &err))
+            return;
+    } else {
         probe->blind_since_ms = 0;
-    if (blind && now - probe->blind_since_ms >= BLIND_MAX_MS) {
-        probe_reject(probe, err.message, "an answer of the target");
-        return;
-    }
-    if (!blind)
         check(probe, &seen->sets[p->set]);
-    if (!blind && (!probe->verdict.passed || now - probe->began_ms >= probe->gate->for_ms))
+        over = !probe->verdict.passed || now - probe->began_ms >= probe->gate->for_ms;
+    }
+    if (over)
         probe_over(probe);
     else
         loop_timer_start(p->loop, &probe->timer, now + LOOK_EVERY_MS, on_look, probe);

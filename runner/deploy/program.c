@@ -65,6 +65,15 @@ static void apply_whole(struct program *p, const struct rollout *r, enum set set
         vec_push(&p->steps, ((struct step){.kind = STEP_AWAIT, .set = set, .objects = true}));
 }
 
+// The first of them is the release's `first`, from 1.
+static void hooks(struct program *p, int first, int count)
+{
+    for (int i = first; i < first + count; i++) {
+        vec_push(&p->steps, ((struct step){.kind = STEP_HOOK, .set = SET_NEW, .hook = i}));
+        vec_push(&p->steps, ((struct step){.kind = STEP_AWAIT, .set = SET_NEW, .hook = i}));
+    }
+}
+
 static void gate(struct program *p, enum gate_phase phase)
 {
     vec_push(&p->steps, ((struct step){.kind = STEP_GATE, .set = SET_NEW, .phase = phase}));
@@ -93,11 +102,11 @@ static void retire(struct program *p, enum set set)
     vec_push(&p->steps, ((struct step){.kind = STEP_RETIRE, .set = set}));
 }
 
-// A gate or a pause lasts, and the set may have changed meanwhile.
+// A gate, a pause or a hook lasts, and the set may have changed meanwhile.
 static void await_again(struct program *p, int count)
 {
-    enum step_kind last = p->steps.items[p->steps.length - 1].kind;
-    if (last == STEP_GATE || last == STEP_PAUSE)
+    const struct step *last = &p->steps.items[p->steps.length - 1];
+    if (last->kind == STEP_GATE || last->kind == STEP_PAUSE || last->hook)
         await(p, SET_NEW, count);
 }
 
@@ -239,6 +248,7 @@ void program_forward(const struct rollout *r, struct program *ret)
 {
     *ret = (struct program){0};
     apply_whole(ret, r, SET_NEW);
+    hooks(ret, 1, r->hooks_before);
     if (r->native_rolling)
         compile_native(r, ret);
     else if (r->strategy == STRATEGY_ROLLING && r->from)
@@ -247,6 +257,7 @@ void program_forward(const struct rollout *r, struct program *ret)
         compile_canary(r, ret);
     else
         compile_beside(r, ret);
+    hooks(ret, r->hooks_before + 1, r->hooks_after);
     await_again(ret, r->to_count);
     commit(ret);
     if (r->from)
@@ -303,11 +314,16 @@ void step_print(const struct step *step, struct str *out)
     case STEP_APPLY:
         str_printf(out, "apply the objects of %s", set_name(step->set));
         return;
+    case STEP_HOOK:
+        str_printf(out, "run hook %d", step->hook);
+        return;
     case STEP_SCALE:
         str_printf(out, "scale %s to %d", set_name(step->set), step->count);
         return;
     case STEP_AWAIT:
-        if (step->objects)
+        if (step->hook)
+            str_printf(out, "await hook %d", step->hook);
+        else if (step->objects)
             str_printf(out, "await %s: its objects", set_name(step->set));
         else
             str_printf(out, "await %s: %d ready", set_name(step->set), step->count);
@@ -520,6 +536,12 @@ static const struct field rows[] = {
     {"applies", FIELD(struct rollout, applies, FIELD_BOOL), .optional = true},
     {"gates_before", FIELD(struct rollout, gates_before, FIELD_BOOL)},
     {"gates_after", FIELD(struct rollout, gates_after, FIELD_BOOL)},
+    {"hooks_before", FIELD(struct rollout, hooks_before, FIELD_COUNT), .optional = true,
+        .max = HOOKS_MAX},
+    {"hooks_after", FIELD(struct rollout, hooks_after, FIELD_COUNT), .optional = true,
+        .max = HOOKS_MAX},
+    {"hook_deadline_ms", FIELD(struct rollout, hook_deadline_ms, FIELD_INT), .optional = true,
+        .max = TIME_MAX},
     {"manual_promotion", FIELD(struct rollout, manual_promotion, FIELD_BOOL)},
     {"canary", FIELD(struct rollout, canary, FIELD_OTHER), .type = &canary_type, .optional = true},
     {"by_ratio", FIELD(struct rollout, by_ratio, FIELD_BOOL), .optional = true},

@@ -41,9 +41,12 @@ static inline enum set set_other(enum set set)
 
 enum step_kind {
     STEP_APPLY, // apply the objects that the set's release has beside its instances, all of them
+    STEP_HOOK,  // let the new release's hook `hook` run: a task of its own, begun once and never
+                // again
     STEP_SCALE, // let the set have `count` instances; fewer: they leave the traffic, drain, and end
     STEP_AWAIT, // until `count` of the set are ready, and no other is; with `objects`: until those
-                // that were applied have settled (target.h, `applied`)
+                // that were applied have settled (target.h, `applied`); with `hook`: until that one
+                // has ended well
     STEP_DRAIN, // until no more than `count` of the set are there, ready or not: what is broken
                 // already must not hold up its own replacement
     STEP_GATE,  // until the gates of `phase` have passed on the set
@@ -63,6 +66,7 @@ struct step {
     enum set set;
     int count;             // SCALE, AWAIT, DRAIN
     bool objects;          // AWAIT: of objects, not of instances
+    int hook;              // HOOK, AWAIT: which of the release's, from 1; 0: none
     int percent;           // WEIGHT, of the new set
     enum gate_phase phase; // GATE
     int64_t ms;            // PAUSE
@@ -75,6 +79,7 @@ struct program {
 };
 
 #define INSTANCES_MAX    64 // of one set
+#define HOOKS_MAX        16 // of a release
 #define CANARY_STEPS_MAX 32
 
 // The steps of a canary: it begins with a weight, and weights rise. As JSON a list of
@@ -104,12 +109,16 @@ struct rollout {
                          // first release: there is nothing to replace
     bool applies;        // releases have objects beside their instances
     bool gates_before, gates_after; // whether there are any
-    bool manual_promotion;          // blue-green: park before the switch
-    struct canary canary;           // canary: at least one weight
-    bool by_ratio;                  // canary: the share of a set is that of its instances
-    int64_t scale_down_delay_ms;    // blue-green: how long the old set stays up after the switch
-    int64_t progress_deadline_ms;   // of one AWAIT, from the step's start; absolute: flapping does
-                                    // not reset it
+    // How many of the new release's hooks run before its first instance starts, and how many once
+    // it has the traffic, one after the other. Their deadline is of one AWAIT each.
+    int hooks_before, hooks_after;
+    int64_t hook_deadline_ms;
+    bool manual_promotion;        // blue-green: park before the switch
+    struct canary canary;         // canary: at least one weight
+    bool by_ratio;                // canary: the share of a set is that of its instances
+    int64_t scale_down_delay_ms;  // blue-green: how long the old set stays up after the switch
+    int64_t progress_deadline_ms; // of one AWAIT, from the step's start; absolute: flapping does
+                                  // not reset it
     int64_t began_unix_ms;
 };
 
@@ -117,10 +126,12 @@ struct rollout {
 // beside all of the old ones; by ratio, new and old together are from_count or one more, whatever
 // comes closest to w (ties to the new), and neither is ever none. It is as many as asked for before
 // it gets all of the traffic. Gates before_switch come before its first weight, after_switch after
-// each weight and its pauses. A GATE and a PAUSE take time, so what follows one awaits the new set
-// once more: traffic and COMMIT only ever come right after all of it was seen ready.
+// each weight and its pauses. Hooks run after the release's objects have settled, before its first
+// instance; and as the last thing before COMMIT. A GATE, a PAUSE and such a hook take time, so what
+// follows one awaits the new set once more: traffic and COMMIT only ever come right after all of it
+// was seen ready.
 void program_forward(const struct rollout *r, struct program *ret);
-// Back: what undoes it from any point: traffic first, capacity second.
+// Back: what undoes it from any point: traffic first, capacity second. No hook runs here.
 void program_back(const struct rollout *r, struct program *ret);
 // Settle: when going back failed too (or there is nothing to go back to): the set `keep` gets all
 // of the traffic (the old one: if it can carry any) and its objects, and the other is retired.

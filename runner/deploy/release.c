@@ -87,6 +87,55 @@ static void done_gates(void *of)
 
 static const struct field_type gates_type = {read_gates, write_gates, done_gates};
 
+// Hooks.
+
+static const struct field hook_rows[] = {
+    {"job", FIELD(struct release_hook, job, FIELD_STRING)},
+    {"irreversible", FIELD(struct release_hook, irreversible, FIELD_BOOL), .optional = true},
+    {"timeout_ms", FIELD(struct release_hook, timeout_ms, FIELD_INT), .min = 1, .max = TIME_MAX},
+    {0},
+};
+
+static int read_hooks(const struct value *v, const char *what, void *to, struct error *err)
+{
+    struct release_hook_list *hooks = to;
+    if (value_type(v) != VALUE_LIST || value_length(v) > HOOKS_MAX)
+        return error_set(err, ERR_PROTOCOL, "%s is not a list of at most %d", what, HOOKS_MAX);
+    for (size_t i = 0; i < value_length(v); i++)
+        if (fields_read(value_at(v, i), what, hook_rows, vec_add(&hooks->items), err) < 0)
+            return -1;
+    return 0;
+}
+
+static struct value *write_hooks(const void *from)
+{
+    const struct release_hook_list *hooks = from;
+    struct value *v = value_list();
+    vec_each (hook, &hooks->items)
+        value_append(v, fields_write(hook, hook_rows));
+    return v;
+}
+
+static void done_hooks(void *of)
+{
+    struct release_hook_list *hooks = of;
+    vec_each (hook, &hooks->items)
+        fields_done(hook, hook_rows);
+    vec_free(&hooks->items);
+}
+
+static const struct field_type hooks_type = {read_hooks, write_hooks, done_hooks};
+
+const struct release_hook *release_hook(const struct release *r, int number)
+{
+    size_t index = (size_t)number - 1, before = r->hooks.before.items.length;
+    if (number >= 1 && index < before)
+        return &r->hooks.before.items.items[index];
+    if (number >= 1 && index - before < r->hooks.after.items.length)
+        return &r->hooks.after.items.items[index - before];
+    return NULL;
+}
+
 // Tables. MS: a time in milliseconds.
 
 #define TEXT(type, member)   FIELD(type, member, FIELD_STRING)
@@ -141,6 +190,13 @@ static const struct field gates_rows[] = {
         .optional = true},
     {0},
 };
+static const struct field hooks_rows[] = {
+    {"before", FIELD(struct release_hooks, before, FIELD_OTHER), .type = &hooks_type,
+        .optional = true},
+    {"after", FIELD(struct release_hooks, after, FIELD_OTHER), .type = &hooks_type,
+        .optional = true},
+    {0},
+};
 const struct field release_times_rows[] = {
     {"total_ms", MS_ANY(struct rollout_times, total_ms)},
     {"switch_ms", MS_ANY(struct rollout_times, switch_ms)},
@@ -172,7 +228,10 @@ const struct field release_times_rows[] = {
     {"grace_ms", MS(struct release, grace_ms)},                                                    \
     {"drain_ms", MS(struct release, drain_ms)},                                                    \
     DEADLINE_ROW
-#define KUBE_SECTION_ROWS NAME_ROWS, STRATEGY_ROWS, DEADLINE_ROW
+#define KUBE_SECTION_ROWS                                                                          \
+    NAME_ROWS, STRATEGY_ROWS,                                                                      \
+    {"hooks", FIELD(struct release, hooks, FIELD_STRUCT), .rows = hooks_rows, .optional = true},   \
+    DEADLINE_ROW
 
 #define ORIGIN_ROWS(image_rows)                                                                    \
     {"revision", FIELD(struct release, revision, FIELD_INT), .max = INT64_MAX},                    \
@@ -199,6 +258,8 @@ static const struct field kube_release_rows[] = {
     KUBE_SECTION_ROWS,
     INSTANCES_ROW,
     {"manifest", FIELD(struct release, manifest, FIELD_VALUE)},
+    {"hooks_run", FIELD(struct release, hooks_run, FIELD_COUNT), .optional = true,
+        .max = HOOKS_MAX},
     OUTCOME_ROWS,
     {0},
 };
@@ -208,6 +269,7 @@ static const struct field kube_section_rows[] = {KUBE_SECTION_ROWS, {0}};
 void release_done(struct release *r)
 {
     fields_done(r, release_rows);
+    fields_done(&r->hooks, hooks_rows);
     value_free(r->manifest);
     r->manifest = NULL;
 }

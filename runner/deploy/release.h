@@ -25,6 +25,9 @@
 // drain_ms,
 //
 //      "manifest": {…}     what it applies (deploy/manifest.h, manifest_to_value())
+//      "hooks"?: {"before"?: [{"job": "migrate", "irreversible"?: true, "timeout_ms": 600000}],
+//                 "after"?: […]}     what of it are hooks, in the same order
+//      "hooks_run"?: 1               how many of them were begun, at least; once it has ended
 //
 // and of its image "reference" and "digest"?; "instances" are the replicas of its workload.
 //
@@ -74,6 +77,18 @@ struct release_gates {
     struct gate_list before_switch, after_switch;
 };
 
+struct release_hook {
+    char *job;         // as the manifests call it
+    bool irreversible; // nothing that was made before it may run again unasked
+    int64_t timeout_ms;
+};
+struct release_hook_list {
+    VEC(struct release_hook) items;
+};
+struct release_hooks {
+    struct release_hook_list before, after;
+};
+
 struct release {
     int64_t revision; // 0 until the target has given it one
     int64_t created_unix_ms;
@@ -90,6 +105,8 @@ struct release {
     struct release_healthcheck healthcheck;
     struct release_strategy strategy;
     struct release_gates gates;
+    struct release_hooks hooks;
+    int hooks_run;
     int64_t grace_ms, drain_ms, deadline_ms;
     enum outcome outcome;
     char *reason;
@@ -101,6 +118,9 @@ extern const struct field release_times_rows[];
 
 void release_done(struct release *r); // accepts an all-zero struct
 DEFINE_AUTO(release, struct release, release_done)
+
+// Of all hooks of a release, in the order of running, from 1; NULL: there is no such one.
+const struct release_hook *release_hook(const struct release *r, int number);
 
 struct value *release_to_value(const struct release *r);
 // ERR_PROTOCOL, naming the key, for what is missing, unknown or ill-typed; ERR_UNSUPPORTED for a

@@ -59,6 +59,34 @@ const struct value *releases_choose(const struct value *list, const struct value
     return NULL;
 }
 
+const char *release_irreversible(const struct value *record, int64_t begun)
+{
+    static const char *const lists[] = {"before", "after"};
+    const char *found = NULL;
+    for (size_t n = 0; n < ARRAY_LEN(lists); n++) {
+        const struct value *hooks = value_get(value_get(record, "hooks"), lists[n]);
+        for (size_t i = 0; i < value_length(hooks) && begun > 0; i++, begun--)
+            if (value_get_bool(value_at(hooks, i), "irreversible", false))
+                found = value_get_str(value_at(hooks, i), "job");
+    }
+    return found;
+}
+
+const struct value *releases_fence(
+    const struct value *list, int64_t from, int64_t to, const char **ret_hook)
+{
+    for (size_t i = 0; i < value_length(list); i++) {
+        const struct value *r = value_at(list, i);
+        int64_t revision = value_get_int(r, "revision", 0);
+        const char *hook = release_irreversible(r, value_get_int(r, "hooks_run", 0));
+        if (revision <= to || revision > from || !hook)
+            continue;
+        *ret_hook = hook;
+        return r;
+    }
+    return NULL;
+}
+
 void release_print_short(const struct value *record, struct str *out)
 {
     const char *commit = value_get_str(record, "commit");

@@ -17,5 +17,12 @@ const struct value *releases_choose(const struct value *list, const struct value
 // The entry of a list of refused commits; NULL when it is not refused. An empty commit never is.
 const struct value *refused_find(const struct value *refused, const char *commit);
 
+// The name of the last irreversible hook among the first `begun` of a release; NULL: there is none.
+const char *release_irreversible(const struct value *record, int64_t begun);
+// What a way back from release `from` to `to` crosses: the newest release after `to`, `from` at the
+// latest, of which such a hook has run (or may have), and its name. NULL: nothing is in the way.
+const struct value *releases_fence(
+    const struct value *list, int64_t from, int64_t to, const char **ret_hook);
+
 // "commit 4f0c2d1a9b7e, image 1d2e3f405162": what of a release tells it from another.
 void release_print_short(const struct value *record, struct str *out);

@@ -162,6 +162,19 @@ static void add_head(const struct report *r, struct value *lines)
         add(lines, "%s", r->headline);
 }
 
+// It goes back all the same: somebody has to serve.
+static void add_hook(const struct report *r, struct value *lines)
+{
+    const struct value *record = releases_find(r->releases, r->rollout->to);
+    const char *hook = release_irreversible(record, value_get_int(record, "hooks_run", 0));
+    if (!hook || is(r, "success") || is(r, "parked"))
+        return;
+    add(lines,
+        "hook %s of release %" PRId64 " is irreversible and was begun: what serves now was made "
+        "before it",
+        hook, r->rollout->to);
+}
+
 // The commit that will not come again by itself.
 static void add_refused(const struct report *r, struct value *lines)
 {
@@ -192,6 +205,7 @@ struct value *report_lines(const struct report *r)
     add_serving(r, lines);
     add_times(r, lines);
     add_verdicts(r, lines);
+    add_hook(r, lines);
     add_refused(r, lines);
     add_explained(r, lines);
     return lines;

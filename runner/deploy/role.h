@@ -23,7 +23,7 @@
 //        Drives what is under way; when nothing is, how the last one ended. With all that belongs
 //        to "deploy" it is that job once more, after this role died in it: the rollout of `run` is
 //        gone on with, or its end is told, or it is begun.
-//   {"op": "rollback", "to"?: revision, "why"?, "dry_run"?}
+//   {"op": "rollback", "to"?: revision, "why"?, "dry_run"?, "past_migration"?}
 //        Pre-empts and takes back what is under way. → and {"from", "to"}: revisions; a dry run
 //        changes nothing → and {"program"}
 //   {"op": "abort"}

@@ -39,6 +39,16 @@ static void explain(struct telling *t)
         target->ops->explain(target, t->d->rollout.to, &t->d->explained, NULL);
 }
 
+static const char *hook_name(const struct session *s, int64_t release, int number)
+{
+    const struct value *hooks = value_get(releases_find(s->releases, release), "hooks");
+    const struct value *before = value_get(hooks, "before"), *after = value_get(hooks, "after");
+    size_t index = (size_t)number - 1, first = value_length(before);
+    const char *name = value_get_str(
+        index < first ? value_at(before, index) : value_at(after, index - first), "job");
+    return name ? name : "?";
+}
+
 static void tell_step(void *arg, enum phase phase, int index, const struct step *step)
 {
     struct telling *t = arg;
@@ -53,6 +63,8 @@ static void tell_step(void *arg, enum phase phase, int index, const struct step 
     str_init(&text, 200);
     phase_program(&t->d->rollout, phase, &program);
     step_print(step, &text);
+    if (step->hook)
+        str_printf(&text, " (%s)", hook_name(t->s, t->d->rollout.to, step->hook));
     role_log(t->s->worker, "%sstep %d of %zu: %s", phase_words[phase], index + 1,
         program.steps.length, text.data);
 }

@@ -39,11 +39,14 @@ static int build_manifest(
     tell(s, said.data);
     if (status < 0)
         return manifest_files_error(&diags, err);
+    AUTO(strv) struct strv hooks = {0};
+    manifest_hook_names(spec, &hooks);
     const struct manifest_input input = {
         .objects = files.objects,
         .app = s->app,
         .namespace = role_cluster_namespace(s->cluster),
         .service = value_get_str(spec, "service"),
+        .hooks = &hooks,
         .image = value_get_str(value_get(s->job, "values"), "image"),
         .env = value_length(env) ? env : NULL,
         .secrets = value_length(secrets) ? secrets : NULL,
@@ -53,6 +56,20 @@ static int build_manifest(
     strv_each (note, &ret->notes)
         role_log(s->worker, "%s", *note);
     return 0;
+}
+
+// Where an autoscaler has found what the app needs now, the new release begins with as many.
+static int replicas_of(const struct session *s, const struct manifest *manifest)
+{
+    if (!manifest || !manifest->workload)
+        return 1;
+    int count = manifest->replicas;
+    for (size_t i = 0; i < ARRAY_LEN(s->seen.sets) && manifest_autoscaler(manifest); i++) {
+        const struct set_state *set = &s->seen.sets[i];
+        if (s->seen.live && set->release == s->seen.live && set->present > count)
+            count = set->present;
+    }
+    return count < INSTANCES_MAX ? count : INSTANCES_MAX;
 }
 
 static int make(const struct session *s, const struct release_image *image,
@@ -72,7 +89,7 @@ static int make(const struct session *s, const struct release_image *image,
         .image = image,
         .env = env ? env : none,
         .manifest = applied,
-        .replicas = manifest && manifest->workload ? manifest->replicas : 1,
+        .replicas = replicas_of(s, manifest),
     };
     return spec_release(value_get(s->job, "spec"), &origin, live, ret, err);
 }

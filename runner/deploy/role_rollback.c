@@ -40,6 +40,27 @@ static int check_target(struct session *s, const struct journey *j, struct error
         value_text(value_at(missing, 0)), value_length(missing) > 1 ? ", and more" : "");
 }
 
+static int deny(const struct session *s, const struct value *crossed, const char *hook, int64_t to,
+    struct error *err)
+{
+    const char *commit = value_get_str(crossed, "commit");
+    return error_set(err, ERR_DENIED,
+        "release %" PRId64 " was made before hook %s of release %" PRId64 " (commit %.12s), which "
+        "is irreversible and has run: `davit rollback %s --past-migration` goes back across it",
+        to, hook, value_get_int(crossed, "revision", 0), commit && *commit ? commit : "unknown",
+        s->named);
+}
+
+// Nobody goes back across an irreversible hook without having said so.
+static int check_fence(const struct session *s, int64_t from, int64_t to, struct error *err)
+{
+    const char *hook;
+    const struct value *crossed = releases_fence(s->releases, from, to, &hook);
+    if (!crossed || value_get_bool(s->job, "past_migration", false))
+        return 0;
+    return deny(s, crossed, hook, to, err);
+}
+
 static void print_end(const struct session *s, int64_t revision, struct str *out)
 {
     const struct value *record = releases_find(s->releases, revision);
@@ -159,7 +180,8 @@ static int dry_run(struct session *s, struct value **ret_result, struct error *e
     AUTO(str) struct str line;
     AUTO(value) struct value *result = value_map();
     str_init(&line, LINE_MAX);
-    if (session_look(s, err) < 0 || choose(s, &j, err) < 0 || check_target(s, &j, err) < 0)
+    if (session_look(s, err) < 0 || choose(s, &j, err) < 0 || check_target(s, &j, err) < 0 ||
+        check_fence(s, j.from, j.to, err) < 0)
         return -1;
     struct value *lines = value_list();
     value_set(result, "report", lines);
@@ -194,6 +216,24 @@ static int64_t wanted(const struct session *s)
     int64_t to = value_get_int(s->job, "to", 0);
     bool untouched = s->seen.live == r->from && r->strategy != STRATEGY_ROLLBACK;
     return to ? to : untouched ? r->from : -1;
+}
+
+// What would be refused once the app was taken from its driver. How far a rollout under way has
+// come with its hooks, its record does not say yet.
+static int check_way(const struct session *s, struct error *err)
+{
+    struct journey j;
+    const struct rollout *r = &s->seen.rollout;
+    int64_t want = wanted(s);
+    if (!session_under_way(s))
+        return choose(s, &j, err) < 0 ? -1 : check_fence(s, j.from, j.to, err);
+    const struct value *record = releases_find(s->releases, r->to);
+    const char *hook = release_irreversible(record, s->seen.hooks_begun);
+    if (want < 0 || want >= r->to)
+        return 0;
+    if (hook && !value_get_bool(s->job, "past_migration", false))
+        return deny(s, record, hook, want, err);
+    return check_fence(s, r->from, want, err);
 }
 
 // What is under way is a rollback as well, and nobody has named another release.
@@ -251,7 +291,8 @@ static int go_back(struct session *s, const char *run, struct value **ret_result
     AUTO(driven) struct driven d = {0};
     AUTO(str) struct str line;
     str_init(&line, LINE_MAX);
-    if (choose(s, &j, err) < 0 || check_target(s, &j, err) < 0)
+    if (choose(s, &j, err) < 0 || check_target(s, &j, err) < 0 ||
+        check_fence(s, j.from, j.to, err) < 0)
         return -1;
     if (session_cancelled(s)) {
         *ret_result = session_result_plain(s, "cancelled", "before the rollback began");
@@ -278,13 +319,12 @@ int session_rollback(
     struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err)
 {
     (void)fds;
-    struct journey j;
     AUTO_FREE char *run = mem_printf("rollback-%" PRId64, clock_unix_ms());
     if (value_get_bool(s->job, "dry_run", false))
         return dry_run(s, ret_result, err);
     // Who asks for what cannot be must not take the app from its driver.
-    if (session_look(s, err) < 0 || (!session_under_way(s) && choose(s, &j, err) < 0) ||
-        session_claim(s, run, true, err) < 0 || session_look(s, err) < 0)
+    if (session_look(s, err) < 0 || check_way(s, err) < 0 || session_claim(s, run, true, err) < 0 ||
+        session_look(s, err) < 0)
         return -1;
     if (session_under_way(s) && preempt(s, ret_result, err) < 0)
         return -1;

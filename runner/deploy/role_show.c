@@ -100,7 +100,16 @@ int session_status(
 
 // --- history ---
 
-static struct value *summary(const struct value *record)
+// A driver may have died after it put the record and before it began: nothing will come of it.
+static bool never_begun(const struct session *s, const struct value *record)
+{
+    bool under_way =
+        session_under_way(s) && value_get_int(record, "revision", 0) == s->seen.rollout.to;
+    const char *outcome = value_get_str(record, "outcome");
+    return !under_way && text_equal(outcome, outcome_name(OUTCOME_PENDING));
+}
+
+static struct value *summary(const struct session *s, const struct value *record)
 {
     static const char *const keys[] = {"revision", "created_unix_ms", "commit", "outcome", "reason",
         "times", "who", "why", "run", "trace_id", "slot", "instances"};
@@ -110,6 +119,8 @@ static struct value *summary(const struct value *record)
         if (item)
             value_set(v, keys[i], value_share(item));
     }
+    if (never_begun(s, record))
+        value_set_str(v, "outcome", "not begun");
     const struct value *from = value_get(record, "image");
     value_set_str(image, "reference", value_get_str(from, "reference"));
     value_set_str(image, "digest", value_get_str(from, "digest"));
@@ -133,7 +144,7 @@ int session_history(
     AUTO_FREE char *fixed = value_print(refused);
     size_t size = strlen(fixed), shown = 0;
     for (; shown < value_length(s->releases); shown++) {
-        AUTO(value) struct value *one = summary(value_at(s->releases, shown));
+        AUTO(value) struct value *one = summary(s, value_at(s->releases, shown));
         AUTO_FREE char *text = value_print(one);
         size += strlen(text) + 1;
         if (size > ANSWER_MAX)

@@ -98,6 +98,7 @@ int spec_again(const struct release *earlier, const struct spec_origin *origin,
         return -1;
     set_origin(ret, origin);
     ret->revision = 0;
+    ret->hooks_run = 0;
     ret->outcome = OUTCOME_PENDING;
     mem_replace(&ret->reason, NULL);
     ret->times = (struct rollout_times){0};
@@ -107,6 +108,17 @@ int spec_again(const struct release *earlier, const struct spec_origin *origin,
                     live->strategy.kind == STRATEGY_ROLLING;
     ret->slot = in_place ? live->slot : slot_other(live->slot);
     return 0;
+}
+
+// A release that is gone back to was seen to run with what its hooks have made.
+static void set_hooks(const struct release *to, struct rollout *r)
+{
+    const struct release_hook *hook;
+    r->hooks_before = (int)to->hooks.before.items.length;
+    r->hooks_after = (int)to->hooks.after.items.length;
+    for (int i = 1; (hook = release_hook(to, i)); i++)
+        if (hook->timeout_ms > r->hook_deadline_ms)
+            r->hook_deadline_ms = hook->timeout_ms;
 }
 
 static int copy_text(char *to, size_t size, const char *text, const char *what, struct error *err)
@@ -152,6 +164,8 @@ int spec_rollout(const struct release *to, const struct release *live, bool roll
         r.canary = to->strategy.canary;
         r.by_ratio = caps->weight == WEIGHT_RATIO;
     }
+    if (!rollback)
+        set_hooks(to, &r);
     if (live) {
         r.from = live->revision;
         r.from_count = live->instances;

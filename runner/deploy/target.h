@@ -124,6 +124,11 @@ struct snapshot {
     int64_t applied;
     bool settled;
     char apply_doomed[256];
+    // Of the new release's hooks, which run in their order: how many were begun, and how many of
+    // those have ended well. `hook_doomed`: why the one that was begun last has failed, in one
+    // line; "" while it may end well.
+    int hooks_begun, hooks_done;
+    char hook_doomed[256];
     // Why the target will never do the act of the current step, which it was asked to (an object
     // that is not valid, a right that is missing), in one line; "" while it may.
     char refused_act[256];
@@ -143,6 +148,8 @@ struct snapshot {
 //     decided on nor already the new one: ERR_CONFLICT and retryable, nothing is changed;
 //   - it is already the new one: the stored one stays as it is (its begin too), the act is done
 //   again.
+// The act of a HOOK that was done before changes nothing: a hook runs once for its release, whoever
+// drives, and one that has vanished is doomed and not begun again.
 // Scaling down lets go instances that are not ready first, then those with the highest index.
 struct target_write {
     int64_t epoch;
@@ -177,6 +184,20 @@ struct target_probe {
 void target_probe_done(struct target_probe *p);
 DEFINE_AUTO(target_probe, struct target_probe, target_probe_done)
 
+// A command beside an instance.
+struct target_exec {
+    int64_t id; // of this caller
+    int64_t release;
+    int index; // of the instance
+    const struct strv *command;
+    int64_t timeout_ms; // after which it is killed
+};
+struct target_exec_state {
+    bool over, succeeded;
+    char how[160];  // over: "exit 1", "signal 9 (KILL)", "killed after 5s", why it could not run
+    char last[160]; // the last line that it wrote; ""
+};
+
 struct target_ops {
     const char *name; // "local"
     struct target_caps caps;
@@ -197,11 +218,11 @@ struct target_ops {
     void (*wake)(struct target *t);
     int64_t (*now)(struct target *t); // Unix milliseconds
     int (*write)(struct target *t, const struct target_write *w, struct error *err);
-    // Ends the rollout: position NONE, the outcome and its reason and times go into the record of
-    // release `to`, requests are cleared, and the commit that failed (of `to`, unless it was a
-    // success or cancelled; of `from`, when a rollback was a success) is refused from now on. In
-    // one step on disk. Fenced as write() is; the end of another rollout than the one under way is
-    // ERR_CONFLICT and retryable.
+    // Ends the rollout: position NONE, the outcome, its reason and times, and how many hooks were
+    // begun go into the record of release `to`, requests are cleared, and the commit that failed
+    // (of `to`, unless it was a success or cancelled; of `from`, when a rollback was a success) is
+    // refused from now on. In one step on disk. Fenced as write() is; the end of another rollout
+    // than the one under way is ERR_CONFLICT and retryable.
     int (*finish)(struct target *t, const struct target_end *end, struct error *err);
 
     // Releases. A record is a JSON map (deploy/release.h); put gives it the next revision. Not
@@ -234,6 +255,12 @@ struct target_ops {
     // How to ask an instance over HTTP. *ret (all-zero before) is to be freed in any case.
     int (*probe)(struct target *t, const struct instance *instance, const char *path,
         struct target_probe *ret, struct error *err);
+    // Runs a command beside an instance, as the instance would run it: with its image, user,
+    // environment, secrets and network. Returns at once: asked again with the same id it tells how
+    // that one stands, and one that is not known (any more) is begun. NULL: it cannot be done here.
+    int (*exec)(struct target *t, const struct target_exec *what, struct target_exec_state *ret,
+        struct error *err);
+    void (*exec_end)(struct target *t, int64_t id); // forgets it; what still runs is killed
     // Takes the app away whole: instances (drained first), proxy, releases, secrets. Nothing else
     // may be asked afterwards.
     int (*down)(struct target *t, int64_t epoch, struct error *err);

@@ -273,11 +273,8 @@ static void kube_free(struct target *t)
     vec_each (f, &k->followed)
         kube_watch_free(f->watch);
     vec_free(&k->followed);
-    vec_each (known, &k->known) {
-        release_done(&(*known)->release);
-        kube_manifest_done(&(*known)->manifest);
-        free(*known);
-    }
+    vec_each (known, &k->known)
+        kube_known_free(*known);
     vec_free(&k->known);
     free(k->rival);
     free(k->routed_mark);

@@ -1,5 +1,6 @@
 #include "deploy/target_local.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -417,6 +418,36 @@ static int local_probe(struct target *t, const struct instance *instance, const 
     return 0;
 }
 
+static int local_exec(struct target *t, const struct target_exec *what,
+    struct target_exec_state *ret, struct error *err)
+{
+    AUTO(value) struct value *answer = NULL;
+    const char *how, *last;
+    struct value *params = of_release(what->release);
+    value_set_int(params, "exec", what->id);
+    value_set_int(params, "index", what->index);
+    value_set_strv(params, "command", what->command);
+    value_set_int(params, "timeout_ms", what->timeout_ms);
+    if (ask(local_of(t), "exec", params, &answer, NULL, err) < 0 ||
+        value_need_str(answer, "how", &how, err) < 0 ||
+        value_need_str(answer, "last", &last, err) < 0)
+        return -1;
+    *ret = (struct target_exec_state){
+        .over = value_get_bool(answer, "over", false),
+        .succeeded = value_get_bool(answer, "succeeded", false),
+    };
+    snprintf(ret->how, sizeof ret->how, "%s", how);
+    snprintf(ret->last, sizeof ret->last, "%s", last);
+    return 0;
+}
+
+static void local_exec_end(struct target *t, int64_t id)
+{
+    struct value *params = value_map();
+    value_set_int(params, "exec", id);
+    tell(local_of(t), "exec_end", params, NULL);
+}
+
 static int local_down(struct target *t, int64_t epoch, struct error *err)
 {
     struct value *params = value_map();
@@ -456,6 +487,8 @@ static const struct target_ops ops = {
     .explain = local_explain,
     .logs = local_logs,
     .probe = local_probe,
+    .exec = local_exec,
+    .exec_end = local_exec_end,
     .down = local_down,
     .free = local_free,
 };

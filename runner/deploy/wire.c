@@ -11,6 +11,7 @@
 // By enum; each ends with NULL.
 static const char *const step_names[] = {
     [STEP_APPLY] = "apply",
+    [STEP_HOOK] = "hook",
     [STEP_SCALE] = "scale",
     [STEP_AWAIT] = "await",
     [STEP_DRAIN] = "drain",
@@ -40,6 +41,7 @@ static const struct field step_rows[] = {
     {"kind", FIELD(struct step, kind, FIELD_ENUM), .names = step_names},
     {"set", FIELD(struct step, set, FIELD_ENUM), .names = set_names},
     {"count", FIELD(struct step, count, FIELD_COUNT), .max = INSTANCES_MAX},
+    {"hook", FIELD(struct step, hook, FIELD_COUNT), .optional = true, .max = HOOKS_MAX},
     {"percent", FIELD(struct step, percent, FIELD_COUNT), .max = 100},
     {"phase", FIELD(struct step, phase, FIELD_ENUM), .names = gate_phase_names},
     {"ms", FIELD(struct step, ms, FIELD_INT), .min = PAUSE_FOR_PROMOTION, .max = TIME_MAX},

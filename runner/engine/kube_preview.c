@@ -186,11 +186,14 @@ static void build(const struct previewing *p, struct kube_preview *v)
         .values = values, .env = env, .secrets = secrets, .checked_only = !p->plan};
     if (manifest_files_read(v->texts, &origin, &v->files, p->diags) < 0)
         return;
+    AUTO(strv) struct strv hooks = {0};
+    manifest_hook_names(v->stage->deploy, &hooks);
     const struct manifest_input input = {
         .objects = v->files.objects,
         .app = value_get_str(v->stage->deploy, "app"),
         .namespace = v->namespace ? v->namespace : said_namespace(v->files.objects),
         .service = value_get_str(v->stage->deploy, "service"),
+        .hooks = &hooks,
         .image = v->image,
         .env = value_length(env) ? env : NULL,
         .secrets = value_length(secrets) ? secrets : NULL,

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/base64.h"
 #include "kube/client_private.h"
 #include "os/clock.h"
 
@@ -53,22 +54,6 @@ enum kube_auth kube_auth_need(struct kube_client *c, uint64_t refused, struct er
     return KUBE_AUTH_FAILED;
 }
 
-static char *base64(const char *text)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t length = strlen(text);
-    AUTO(str) struct str out;
-    str_init(&out, length * 2 + 4);
-    for (size_t i = 0; i < length; i += 3) {
-        unsigned bits = 0;
-        for (size_t k = 0; k < 3; k++)
-            bits = bits << 8 | (i + k < length ? (unsigned char)text[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            str_putc(&out, i + k <= length ? digits[bits >> (18 - 6 * k) & 63] : '=');
-    }
-    return str_take(&out);
-}
-
 void kube_auth_headers(const struct kube_client *c, struct strv *headers)
 {
     const struct kube_cluster *cluster = c->cluster;
@@ -76,10 +61,12 @@ void kube_auth_headers(const struct kube_client *c, struct strv *headers)
     if (token) {
         strv_pushf(headers, "Authorization: Bearer %s", token);
     } else if (cluster->username) {
-        AUTO_FREE char *pair =
-            mem_printf("%s:%s", cluster->username, cluster->password ? cluster->password : "");
-        AUTO_FREE char *encoded = base64(pair);
-        strv_pushf(headers, "Authorization: Basic %s", encoded);
+        const char *password = cluster->password ? cluster->password : "";
+        AUTO_FREE char *pair = mem_printf("%s:%s", cluster->username, password);
+        AUTO(str) struct str encoded;
+        str_init(&encoded, strlen(pair) * 2 + 4);
+        base64_encode(pair, strlen(pair), &encoded);
+        strv_pushf(headers, "Authorization: Basic %s", encoded.data);
     }
     strv_copy(headers, &cluster->impersonate);
 }

@@ -2,6 +2,16 @@
 #include <stdlib.h>
 
 #include "kube/client_private.h"
+#include "os/failpoint.h"
+
+// A write, and a point to be killed at before anything else is known to have happened.
+static int write_object(struct kube_client *c, const struct kube_request *request,
+    struct value **ret, struct error *err)
+{
+    int status = kube_do(c, request, ret, err);
+    failpoint("kube.written");
+    return status;
+}
 
 int kube_get(struct kube_client *c, const struct kube_kind *kind, const char *ns, const char *name,
     struct value **ret, struct error *err)
@@ -16,7 +26,7 @@ int kube_create(struct kube_client *c, const struct kube_kind *kind, const char 
     AUTO_FREE char *collection = kube_path(kind, ns, NULL);
     AUTO_FREE char *path = mem_printf("%s?fieldManager=%s", collection, KUBE_FIELD_MANAGER);
     const struct kube_request request = {.method = "POST", .path = path, .body = object};
-    return kube_do(c, &request, ret, err);
+    return write_object(c, &request, ret, err);
 }
 
 int kube_apply(struct kube_client *c, const struct kube_kind *kind, const char *ns,
@@ -34,7 +44,7 @@ int kube_apply(struct kube_client *c, const struct kube_kind *kind, const char *
         .content_type = "application/apply-patch+yaml", // JSON is YAML
         .body = object,
     };
-    return kube_do(c, &request, ret, err);
+    return write_object(c, &request, ret, err);
 }
 
 int kube_patch(struct kube_client *c, const struct kube_kind *kind, const char *ns,
@@ -48,7 +58,7 @@ int kube_patch(struct kube_client *c, const struct kube_kind *kind, const char *
         .content_type = "application/json-patch+json",
         .body = operations,
     };
-    return kube_do(c, &request, ret, err);
+    return write_object(c, &request, ret, err);
 }
 
 int kube_delete(struct kube_client *c, const struct kube_kind *kind, const char *ns,
@@ -63,5 +73,5 @@ int kube_delete(struct kube_client *c, const struct kube_kind *kind, const char 
         value_set(options, "preconditions", preconditions);
     }
     const struct kube_request request = {.method = "DELETE", .path = path, .body = options};
-    return kube_do(c, &request, NULL, err);
+    return write_object(c, &request, NULL, err);
 }

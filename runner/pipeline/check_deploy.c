@@ -3,7 +3,9 @@
 #include "base/text.h"
 #include "pipeline/check.h"
 
-#define CANARY_STEPS_MAX 32 // deploy/program.h, a floor above
+// deploy/program.h, a floor above
+#define CANARY_STEPS_MAX 32
+#define HOOKS_MAX        16
 
 static void check_environment(
     struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
@@ -44,7 +46,21 @@ static const struct {
     {"drain", "a preStop hook (preStop: {sleep: {seconds: 3}}) keeps a pod until it has left the "
               "traffic"},
 };
-static const char *const kube_keys[] = {"manifests", "service"};
+static const char *const kube_keys[] = {"manifests", "service", "hooks"};
+
+// What asks an instance by its address, or runs beside it, does so on this host.
+static void check_kube_gates(struct parsing *parsing, const struct value *gates,
+    const struct yaml_node *node, const char *phase)
+{
+    const struct value *list = value_get(gates, phase);
+    for (size_t i = 0; i < value_length(list); i++) {
+        const char *kind = value_get_str(value_at(list, i), "kind");
+        if (text_equal(kind, "tcp") || text_equal(kind, "exec"))
+            check_error_at(parsing, node_at(node, "deploy", "gates", phase)->place,
+                "%s gates are for this host; on kubernetes ask by http, or by a readinessProbe",
+                kind);
+    }
+}
 
 static void check_kubernetes(
     struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
@@ -67,6 +83,13 @@ static void check_kubernetes(
         check_error_at(parsing, node_at(node, "deploy", "gates", "before_switch")->place,
             "a rolling update of kubernetes has no switch that a gate could come before: use "
             "after_switch, or strategy: blue-green");
+    check_kube_gates(parsing, value_get(stage->deploy, "gates"), node, "before_switch");
+    check_kube_gates(parsing, value_get(stage->deploy, "gates"), node, "after_switch");
+    const struct value *hooks = value_get(stage->deploy, "hooks");
+    if (value_length(value_get(hooks, "before")) + value_length(value_get(hooks, "after")) >
+        HOOKS_MAX)
+        check_error_at(parsing, node_at(node, "deploy", "hooks")->place,
+            "a release has at most %d hooks", HOOKS_MAX);
     const struct yaml_node *manifests = yaml_get(deploy, "manifests");
     if (!manifests || (manifests->type == YAML_LIST && !manifests->count))
         check_error_at(parsing,

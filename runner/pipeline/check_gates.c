@@ -51,6 +51,16 @@ static void check_prometheus(struct parsing *parsing, const struct yaml_node *ga
             YAML_SHOW(min->text), YAML_SHOW(max->text));
 }
 
+static void check_exec(struct parsing *parsing, const struct yaml_node *gate)
+{
+    const struct yaml_node *settings = settings_of(gate);
+    const struct yaml_node *named = yaml_get(settings, "command");
+    const struct yaml_node *command = named ? named : settings;
+    if (command && command->type == YAML_LIST && !command->count)
+        check_error_at(parsing, command->place,
+            "an exec gate needs a program of the image, as in {exec: [/app, check]}");
+}
+
 static void check_list(struct parsing *parsing, const struct yaml_node *list)
 {
     size_t count = list && list->type == YAML_LIST ? list->count : 0;
@@ -58,6 +68,8 @@ static void check_list(struct parsing *parsing, const struct yaml_node *list)
         const char *kind = kind_of(list->items[i]);
         if (text_equal(kind, "http"))
             check_http(parsing, list->items[i]);
+        if (text_equal(kind, "exec"))
+            check_exec(parsing, list->items[i]);
         if (text_equal(kind, "prometheus"))
             check_prometheus(parsing, list->items[i]);
     }

@@ -232,6 +232,14 @@ static const struct schema_row restarts_gate_rows[] = {
     DRY_RUN_ROW,
     {0},
 };
+static const struct schema_row exec_gate_rows[] = {
+    {"command", SCHEMA_LIST, SCHEMA_REQUIRED, .rows = ITEM(), .also = " run cmd args ",
+        .doc = "a program of the image and its arguments, as in [/app, check]"},
+    {"timeout", SCHEMA_DURATION, .fallback = "30s", .min = 10, .max = PROBE_MAX_MS,
+        .doc = "for it to end"},
+    DRY_RUN_ROW,
+    {0},
+};
 static const struct schema_row prometheus_gate_rows[] = {
     {"url", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_http_url, .also = " address server ",
         .doc = "of the Prometheus, such as http://prometheus:9090"},
@@ -260,6 +268,7 @@ static const struct schema_row gate_rows[] = {
     {"log", SCHEMA_MAP, .rows = log_gate_rows, .doc = "what the instances write"},
     {"stable", SCHEMA_MAP, .rows = stable_gate_rows, .shorthand = "for", .doc = "no restart"},
     {"restarts", SCHEMA_MAP, .rows = restarts_gate_rows, .shorthand = "max", .doc = "few restarts"},
+    {"exec", SCHEMA_MAP, .rows = exec_gate_rows, .shorthand = "command", .doc = "a command"},
     {"prometheus", SCHEMA_MAP, .rows = prometheus_gate_rows, .doc = "what a query gives"},
     {0},
 };
@@ -269,6 +278,26 @@ static const struct schema_row gates_rows[] = {
         .doc = "what must hold before the new instances get traffic"},
     {"after_switch", SCHEMA_LIST, SCHEMA_EMPTY, .rows = GATES,
         .doc = "what must hold once they have it"},
+    {0},
+};
+
+static const struct schema_row hook_rows[] = {
+    {"job", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_dns_label, .also = " name ",
+        .doc = "the name of a Job in the manifests"},
+    {"irreversible", SCHEMA_BOOL,
+        .doc = "`davit rollback` does not go back across it without --past-migration"},
+    {"timeout", SCHEMA_DURATION, .fallback = "10m", .min = MS_SECOND, .max = MS_DAY,
+        .doc = "for it to end well, or the rollout goes back"},
+    {0},
+};
+#define HOOKS                                                                                      \
+    ((const struct schema_row[]){                                                                  \
+        {.key = "", .type = SCHEMA_MAP, .rows = hook_rows, .shorthand = "job"}})
+static const struct schema_row hooks_rows[] = {
+    {"before", SCHEMA_LIST, SCHEMA_SINGLE | SCHEMA_EMPTY, .rows = HOOKS,
+        .doc = "run when the release's other objects have settled, before its pods start"},
+    {"after", SCHEMA_LIST, SCHEMA_SINGLE | SCHEMA_EMPTY, .rows = HOOKS,
+        .doc = "run when its pods have the traffic"},
     {0},
 };
 
@@ -305,6 +334,8 @@ static const struct schema_row deploy_rows[] = {
         .also = " manifest k8s yaml ", .doc = "kubernetes: files and directories of the workspace"},
     {"service", SCHEMA_STRING, .check = format_dns_label,
         .doc = "kubernetes: the Service whose traffic is switched, if there are several"},
+    {"hooks", SCHEMA_MAP, .rows = hooks_rows,
+        .doc = "kubernetes: Jobs of the manifests that run once for each release"},
     {0},
 };
 

@@ -35,8 +35,11 @@
 //   "drain_ms": 30000,               (local) for connections to end by themselves
 //   "deadline_ms": 600000,           for the new instances to become ready
 //   "manifests": ["k8s/"],           kubernetes, and only there: paths below the workspace
-//   "service": "web"                 (absent) kubernetes
+//   "service": "web",                (absent) kubernetes
+//   "hooks": {"before": [hook, …], "after": [hook, …]}     (absent) kubernetes
 // }
+//
+// hook: {"job": "migrate", "irreversible": true (absent), "timeout_ms": 600000}
 //
 // step: {"kind": "weight", "percent": 5}         the first one is; they rise
 //    or {"kind": "pause", "for_ms": 60000}
@@ -51,6 +54,7 @@
 //    or {"kind": "log", "absent": "pattern"}      see pipeline/pattern.h
 //    or {"kind": "stable", "for_ms": 10000}       all ready and no restart for so long
 //    or {"kind": "restarts", "max": 0, "for_ms": 10000}
+//    or {"kind": "exec", "command": ["/app", "check"], "timeout_ms": 30000}
 //    or {"kind": "prometheus", "url": "http://prometheus:9090", "query": "PromQL",
 //        "max": "0.01" (absent), "min": "1" (absent), one of them is there,
 //        "no_data": "hold" or "pass" or "fail", "interval_ms": 10000,

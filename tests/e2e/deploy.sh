@@ -188,6 +188,69 @@ test_gates_without_data_are_held_until_a_person_says_to_go_on() {
     expect_version v2
 }
 
+# with_shell: the app's image has a shell for exec gates; exec_gates SCRIPT [SETTING] is a list of one.
+with_shell() {
+    cp "$(command -v busybox)" .
+    printf 'COPY busybox /bin/busybox\nRUN ["/bin/busybox", "ln", "-s", "busybox", "/bin/sh"]\n' >>Dockerfile
+}
+
+exec_gates() {
+    printf '{before_switch: [{exec: {command: [/bin/sh, -c, %s]%s}}]}' "$(jq -Rn --arg s "$1" '$s')" "${2:+, $2}"
+}
+
+test_an_exec_gate_runs_beside_each_instance_as_the_instance_would() {
+    new_app
+    with_shell
+    secrets=TOKEN
+    export TOKEN=hunter2-hunter2
+    gates=$(exec_gates 'busybox wget -qO- http://127.0.0.1:$PORT/version && echo "told $TOKEN" && echo x >/tmp/x && ! echo x >/x')
+    expect 0 deploy v1
+    [[ $(grep -c 'passed: exit 0: ' <<<"$output") == 2 ]] || fail "not on both instances: $output"
+    gates=$(exec_gates 'echo first; echo "told $TOKEN"; exit 3')
+    expect 3 deploy v2
+    contains 'rolled back: before_switch: exec /bin/sh -c' 'exit 3: told ***; wanted: exit 0'
+    lacks "$TOKEN"
+    gates=$(exec_gates 'busybox sleep 77' 'timeout: 500ms')
+    expect 3 deploy v3
+    contains 'killed after 500ms; wanted: exit 0'
+    gone '^busybox sleep 77' || fail 'it still runs'
+    gates='{before_switch: [{exec: [/no/such, thing]}, {exec: {command: [/service-not], dry_run: true}}]}'
+    expect 3 deploy v4
+    contains 'exec /no/such thing on instance ' 'No such file'
+    gates=$(exec_gates 'kill -KILL $$')
+    expect 3 deploy v5
+    contains 'signal 9 (KILL); wanted: exit 0'
+    gates=$(exec_gates 'busybox yes | busybox head -c 300000000; echo; echo end')
+    expect 0 deploy v6
+    contains 'passed: exit 0: end'
+    expect_version v6
+}
+
+test_an_exec_gate_outlives_its_agent_and_ends_with_its_driver() {
+    new_app
+    with_shell
+    instances=1
+    expect 0 deploy v1
+    gates=$(exec_gates 'busybox sleep 2; echo slept')
+    pipeline v2
+    davit run >"$here/run.log" 2>&1 &
+    local run=$! status=0
+    until_true 30 pgrep -f '^busybox sleep 2'
+    kill_agent
+    wait "$run" || status=$?
+    ((status == 0)) || fail "exit $status: $(cat "$here/run.log")"
+    grep -q 'passed: exit 0: slept' "$here/run.log" || fail "$(cat "$here/run.log")"
+    gates=$(exec_gates 'busybox sleep 78')
+    pipeline v3
+    davit run >"$here/run.log" 2>&1 &
+    run=$!
+    until_true 30 pgrep -f '^busybox sleep 78'
+    expect 0 davit abort "$app"
+    until_true 10 gone '^busybox sleep 78'
+    wait "$run" || status=$?
+    ((status == 130)) || fail "exit $status: $(cat "$here/run.log")"
+}
+
 test_restarts_are_counted_and_a_few_may_be_fine() {
     new_app
     instances=1

@@ -10,7 +10,7 @@ test_first_deployment_and_history() {
     expect_version v1
     [[ $(pods ready) == 3 ]] || fail "$(k get pods)"
     expect 0 davit history "$app" --env lab
-    contains "release 1" "success"
+    contains "1 *" "success"
     expect 0 davit status "$app" --env lab
     contains "3"
     expect_no_cluster_rights
@@ -87,6 +87,26 @@ test_config_goes_back_too() {
     [[ $(app_config) == two ]] || fail "$(app_config)"
     expect 0 davit rollback "$app" --env lab
     [[ $(app_config) == one ]] || fail "$(app_config)"
+}
+
+# What an autoscaler found stays, and it scales the slot that has the traffic.
+test_an_autoscaler_is_respected() {
+    new_app
+    autoscaled=1
+    expect 0 deploy v1
+    k scale deployment "$app" --replicas=5 >/dev/null
+    until_true 30 pods_are 5
+    expect 0 deploy v2
+    contains "scale new to 5"
+    [[ $(k get hpa "$app" -o 'jsonpath={.spec.scaleTargetRef.name}') == "$app-green" ]] || fail "$(k get hpa)"
+    until_true 30 pods_are 5
+    strategy=rolling
+    k scale deployment "$app-green" --replicas=4 >/dev/null
+    until_true 30 pods_are 4
+    expect 0 deploy v3
+    until_true 30 pods_are 4
+    expect 0 davit rollback "$app" --env lab
+    expect_version v2
 }
 
 # Whoever has a kubeconfig, and nothing else of the first machine.

@@ -9,7 +9,7 @@
 
 # A test has a HOME of its own; the cluster has not.
 cluster=$(realpath "${BASH_SOURCE[0]%/*}/../../scripts/cluster")
-kube_role=$(realpath "${BASH_SOURCE[0]%/*}/../../examples/kubernetes/role.yaml")
+kube_role=$(realpath "${BASH_SOURCE[0]%/*}/kube_role.yaml")
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 export DAVIT_CLUSTER=${DAVIT_CLUSTER:-${XDG_STATE_HOME:-$HOME/.local/state}/davit-cluster}
 
@@ -42,7 +42,8 @@ in_kube() {
 }
 
 # kube_namespace [ROLE]: a fresh $namespace, deleted when the test ends. KUBECONFIG is that of its ServiceAccount `davit`
-# from here on, which may do what the Role `davit` in the file ROLE says (examples/kubernetes/role.yaml).
+# from here on, which may do what the Role `davit-app` in the file ROLE says (kube_role.yaml: of what davit says that it
+# needs, see kube_role/).
 kube_namespace() {
     local name token
     kube_up
@@ -52,7 +53,7 @@ kube_namespace() {
     echo "$namespace" >>"$here/namespaces"
     k create -f "${1:-$kube_role}" >/dev/null
     k create serviceaccount davit >/dev/null
-    k create rolebinding davit --role=davit --serviceaccount="$namespace:davit" >/dev/null
+    k create rolebinding davit --role=davit-app --serviceaccount="$namespace:davit" >/dev/null
     token=$(k create token davit --duration=2h)
     (
         umask 077
@@ -82,7 +83,7 @@ kube_image() {
     cp "$bin/davit-service" "$context/service"
     {
         printf 'FROM scratch\nCOPY service /service\nUSER 65532:65532\nEXPOSE 8080\nENTRYPOINT ["/service"]\n'
-        for setting in PORT=8080 HOST=0.0.0.0 LEAVE_MS=1000 "VERSION=$tag" "$@"; do
+        for setting in PORT=8080 HOST=0.0.0.0 LINGER_MS=1000 "VERSION=$tag" "$@"; do
             printf 'ENV %s="%s"\n' "${setting%%=*}" "${setting#*=}"
         done
     } >"$context/Dockerfile"

@@ -11,6 +11,7 @@ new_app() {
     promotion=automatic
     gates=
     config=
+    autoscaled=
     deadline=60s
     kube_namespace
     image=$(kube_service_image)
@@ -51,11 +52,25 @@ END
     [[ -z $config ]] || printf -- '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {CONFIG: "%s"}\n' "$config" >>k8s/app.yaml
 }
 
+write_autoscaler() {
+    cat >k8s/autoscaler.yaml <<END
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: $app}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: $app}
+  minReplicas: 2
+  maxReplicas: 6
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
+END
+}
+
 # pipeline VERSION [NAME=VALUE…]: writes .davit.yaml and k8s/; the service gets these settings.
 pipeline() {
     local version=$1 setting
     shift
     write_manifests
+    [[ -z $autoscaled ]] || write_autoscaler
     {
         printf 'name: %s\nenvironments: {lab: {target: kubernetes, namespace: %s}}\n' "$app" "$namespace"
         printf 'stages:\n  deploy:\n    env:\n      VERSION: "%s"\n      PORT: "8080"\n      HOST: 0.0.0.0\n' "$version"
@@ -96,7 +111,7 @@ answers() {
 # Nodes learn of a change after the API server.
 expect_version() {
     local seen turn
-    for ((turn = 0; turn < 30; turn++)); do
+    for ((turn = 0; turn < 100; turn++)); do
         ! answers "$1" 2>/dev/null || break
         sleep 0.1
     done
@@ -133,8 +148,9 @@ nothing_left() {
     [[ -z $(k get all,configmaps,secrets,leases,controllerrevisions -o name | grep -v -e kube-root-ca.crt -e '^serviceaccount') ]]
 }
 
+# Each request on a connection of its own: one that is kept open goes to the same pod to its end, and dies with it.
 start_load() {
-    kube_load "$(service_url)/version" --connections 8 --rate 200 --posts 20
+    kube_load "$(service_url)/version" --connections 8 --requests 1 --rate 200 --posts 20
 }
 
 # stop_load: no request may have failed.

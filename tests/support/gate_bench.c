@@ -42,8 +42,32 @@ static int shown_probe(struct target *t, const struct instance *instance, const 
     return 0;
 }
 
-static const struct target_ops shown_ops = {
-    .observe = shown_observe, .logs = shown_logs, .probe = shown_probe};
+static int shown_exec(struct target *t, const struct target_exec *what,
+    struct target_exec_state *ret, struct error *err)
+{
+    struct shown_target *s = (struct shown_target *)t;
+    if (what->id != s->exec.id)
+        s->execs_open++;
+    s->exec = *what;
+    if (++s->exec_looks <= s->blind_until)
+        return error_set(err, ERR_NETWORK, "no answer");
+    *ret = *s->execs;
+    s->execs += !s->execs->over;
+    return 0;
+}
+
+static void shown_exec_end(struct target *t, int64_t id)
+{
+    struct shown_target *s = (struct shown_target *)t;
+    assert_int_equal(id, s->exec.id);
+    s->execs_open--;
+}
+
+static const struct target_ops shown_ops = {.observe = shown_observe,
+    .logs = shown_logs,
+    .probe = shown_probe,
+    .exec = shown_exec,
+    .exec_end = shown_exec_end};
 
 static void on_changed(void *arg)
 {

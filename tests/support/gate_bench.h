@@ -13,8 +13,11 @@ struct shown_target {
     struct snapshot shown;
     const char *log;
     int looks, log_reads;
-    int restart_at;  // the look that shows a restart; 0: none does
-    int blind_until; // looks before it fail
+    int restart_at;                        // the look that shows a restart; 0: none does
+    int blind_until;                       // looks before it fail
+    const struct target_exec_state *execs; // how a command stands, look by look; the last one stays
+    int exec_looks, execs_open;
+    struct target_exec exec; // as asked last
 };
 
 struct bench {

@@ -20,6 +20,9 @@ const char *const mark_names[MARK_COUNT] = {
     [MARK_UNSETTLED] = "objects that had not settled",
     [MARK_OBJECTS_DOOMED] = "doomed objects",
     [MARK_HALF_APPLIED] = "half applied objects",
+    [MARK_HOOKED] = "success with hooks",
+    [MARK_HOOK_DOOMED] = "failed hook",
+    [MARK_HOOK_TORN] = "hook that was to begin",
     [MARK_NATIVE] = "replaced by the platform",
     [MARK_NATIVE_BACK] = "replaced back by the platform",
     [MARK_CANARY] = "canary",
@@ -88,6 +91,9 @@ static void record_view(struct world *w)
     view->at = w->now;
     view->applies = w->applies;
     view->routes = w->routes;
+    view->hooks_begun = w->hooks_begun;
+    view->hooks_done = w->hooks_done;
+    view->hook_doomed = w->hook_doomed;
     view->settled = w->settled;
     view->doomed = w->doomed;
     memcpy(view->sets, w->sets, sizeof view->sets);
@@ -321,6 +327,8 @@ int64_t world_next(const struct world *w)
             next = w->late[i].at;
     if (w->route_at < next)
         next = w->route_at;
+    if (w->hook_at < next)
+        next = w->hook_at;
     return w->objects_at < next ? w->objects_at : next;
 }
 
@@ -349,6 +357,17 @@ static void objects_event(struct world *w)
     }
     w->settled = w->settled_once[w->applied] = true;
     world_say(w, "the objects of release %" PRId64 " have settled", w->applied);
+}
+
+static void hook_event(struct world *w)
+{
+    w->hook_at = INT64_MAX;
+    if (w->hooks[w->hooks_begun - 1] == OBJECTS_DOOMED) {
+        w->hook_doomed = true;
+        return;
+    }
+    w->hooks_done = w->hooks_begun;
+    world_say(w, "hook %d has ended well", w->hooks_done);
 }
 
 static void route_event(struct world *w)
@@ -396,6 +415,8 @@ void world_run_until(struct world *w, int64_t until)
             route_event(w);
         if (w->objects_at == next)
             objects_event(w);
+        if (w->hook_at == next)
+            hook_event(w);
         for (size_t i = 0; i < WORLD_SETS; i++)
             if (w->sets[i].exists)
                 set_event(w, &w->sets[i], next);
@@ -414,7 +435,7 @@ void world_init(struct world *w, uint64_t seed, struct str *story)
     w->random = seed;
     w->story = story;
     w->now = 1000;
-    w->route_at = w->objects_at = INT64_MAX;
+    w->route_at = w->objects_at = w->hook_at = INT64_MAX;
     record_view(w);
 }
 

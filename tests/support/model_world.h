@@ -74,6 +74,8 @@ struct world_set {
 struct world_view {
     int64_t at;
     int applies, routes;
+    int hooks_begun, hooks_done;
+    bool hook_doomed;
     bool settled, doomed;
     struct world_set sets[WORLD_SETS];
 };
@@ -105,6 +107,9 @@ enum mark {
     MARK_UNSETTLED,        // objects that had not settled were seen
     MARK_OBJECTS_DOOMED,
     MARK_HALF_APPLIED,
+    MARK_HOOKED, // a rollout with hooks succeeded
+    MARK_HOOK_DOOMED,
+    MARK_HOOK_TORN,
     MARK_NATIVE,      // a platform replaced instances by itself, to the end
     MARK_NATIVE_BACK, // and was told the old release again in the middle of it
     MARK_CANARY,
@@ -165,6 +170,12 @@ struct world {
     int applies;        // how often objects were applied
     int64_t objects_at; // when something becomes of the applied ones
     bool settled, doomed;
+    // Hooks of the rollout: what becomes of each, how many were begun and have ended; when
+    // something becomes of the last.
+    enum objects hooks[HOOKS_MAX];
+    int hooks_begun, hooks_done;
+    bool hook_doomed;
+    int64_t hook_at;
 
     enum quality quality[4]; // by release
     bool hurt[4];            // by release: the world took an instance that was ready

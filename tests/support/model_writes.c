@@ -60,6 +60,29 @@ static void apply(struct world *w, int64_t release, bool half)
     w->marks[MARK_HALF_APPLIED] += half;
 }
 
+// Once each, in their order.
+static void hook(struct world *w, int number)
+{
+    if (number <= w->hooks_begun)
+        return;
+    if (number != w->hooks_begun + 1 || w->hooks_done != w->hooks_begun)
+        world_break(
+            w, "hook %d begins, while %d of %d have ended", number, w->hooks_done, w->hooks_begun);
+    if (w->position.phase != PHASE_FORWARD)
+        world_break(w, "hook %d begins on the way back", number);
+    w->hooks_begun = number;
+    if (w->hooks[number - 1] != OBJECTS_SILENT)
+        w->hook_at = w->now + 1 + (int64_t)world_draw(w, world_chance(w, 70) ? 2000 : 20000);
+}
+
+// Going forward: instances come after the first hooks; COMMIT after all.
+static void check_hooks(struct world *w, const struct rollout *r, enum step_kind kind)
+{
+    int wanted = kind == STEP_COMMIT ? r->hooks_before + r->hooks_after : r->hooks_before;
+    if (w->position.phase == PHASE_FORWARD && w->hooks_done < wanted)
+        world_break(w, "an act relies on hooks that have not ended");
+}
+
 static struct world_set *ensure_set(struct world *w, const struct rollout *r, enum set which)
 {
     int64_t release = which == SET_OLD ? r->from : r->to;
@@ -136,9 +159,14 @@ static void act(
     struct world_set *old = world_set(w, r->from), *fresh = world_set(w, r->to);
     if (step->kind != STEP_APPLY)
         check_settled(w, r);
+    if (step->kind != STEP_APPLY && step->kind != STEP_HOOK)
+        check_hooks(w, r, step->kind);
     switch (step->kind) {
     case STEP_APPLY:
         apply(w, release, false);
+        break;
+    case STEP_HOOK:
+        hook(w, step->hook);
         break;
     case STEP_SCALE:
         if (set && r->native_rolling) {
@@ -234,6 +262,7 @@ int world_write(struct world *w, const struct target_write *write, int64_t decid
     }
     check_epoch(w, write->epoch);
     w->marks[MARK_TORN] += torn;
+    w->marks[MARK_HOOK_TORN] += torn && write->step->kind == STEP_HOOK;
     int64_t deadline = at->step_began_unix_ms + w->rollout.progress_deadline_ms;
     w->done_late |= done && write->step && w->now + FOLLOW_MAX_MS + 1000 >= deadline;
     if (write->step && !torn)
@@ -300,6 +329,9 @@ int world_begin(struct world *w, int64_t epoch, const struct rollout *r, struct 
         return error_set(err, ERR_CONFLICT, "%s is under way", w->rollout.run);
     w->rollout = *r;
     w->parked = 0;
+    w->hooks_begun = w->hooks_done = 0;
+    w->hook_doomed = false;
+    w->hook_at = INT64_MAX;
     w->done_late = false;
     w->position = (struct position){.phase = PHASE_FORWARD, .step_began_unix_ms = w->now};
     w->last = OUTCOME_PENDING;
@@ -336,6 +368,8 @@ int world_finish(struct world *w, const struct target_end *end, struct error *er
     w->marks[MARK_NATIVE] += w->rollout.native_rolling && end->outcome == OUTCOME_SUCCESS;
     w->marks[MARK_CANARY] +=
         w->rollout.strategy == STRATEGY_CANARY && end->outcome == OUTCOME_SUCCESS;
+    w->marks[MARK_HOOKED] +=
+        w->rollout.hooks_before + w->rollout.hooks_after && end->outcome == OUTCOME_SUCCESS;
     for (size_t i = 0; w->rollout.native_rolling && i < WORLD_SETS; i++)
         w->sets[i].percent = w->sets[i].routed = w->sets[i].release == w->live ? 100 : 0;
     w->position = (struct position){0};

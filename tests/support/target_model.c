@@ -222,6 +222,16 @@ static void fill_objects(struct world *w, const struct world_view *view, struct 
     w->marks[MARK_OBJECTS_DOOMED] += ret->apply_doomed[0] != '\0';
 }
 
+// How many were begun is written, so it is never older than the last write.
+static void fill_hooks(struct world *w, const struct world_view *view, struct snapshot *ret)
+{
+    ret->hooks_begun = w->hooks_begun;
+    ret->hooks_done = view->hooks_done < w->hooks_done ? view->hooks_done : w->hooks_done;
+    if (view->hooks_begun == w->hooks_begun && view->hook_doomed && w->hook_doomed)
+        snprintf(ret->hook_doomed, sizeof ret->hook_doomed, "Job/migrate: exit 1");
+    w->marks[MARK_HOOK_DOOMED] += ret->hook_doomed[0] != '\0';
+}
+
 static int model_observe(struct target *t, struct snapshot *ret, struct error *err)
 {
     struct model_driver *d = driver_of(t);
@@ -247,6 +257,7 @@ static int model_observe(struct target *t, struct snapshot *ret, struct error *e
                              w->promote_step == w->position.step,
     };
     fill_objects(w, view, ret);
+    fill_hooks(w, view, ret);
     w->marks[MARK_UNROUTED] += !ret->routed;
     memcpy(ret->abort_who, w->abort_who, sizeof ret->abort_who);
     fill_set(w, w->rollout.from, view, &ret->sets[SET_OLD]);

@@ -17,6 +17,7 @@
 static const char usage[] =
     "usage: davit-load [OPTION]... http://127.0.0.1:PORT/PATH\n"
     "  --connections N    keep-alive connections, one request at a time on each (8)\n"
+    "  --requests N       on one connection, then a new one (0: no limit)\n"
     "  --rate N           requests a second, all connections together (0: as fast as they come)\n"
     "  --duration TIME    ends by itself (at SIGTERM or SIGINT)\n"
     "  --posts PERCENT    how many of the requests are POSTs, whose body must come back (0)\n"
@@ -89,9 +90,10 @@ static int run(const struct load_options *options, int64_t duration_ms, struct e
 int main(int argc, char **argv)
 {
     int64_t connections = 8, rate = 0, duration = 0, posts = 0, body = 1024, slow = 0;
-    int64_t timeout = 10000;
+    int64_t timeout = 10000, requests = 0;
     const struct option_row rows[] = {
         {"connections", &connections, 1, 1000, false},
+        {"requests", &requests, 0, 1000000, false},
         {"rate", &rate, 0, 1000000, false},
         {"duration", &duration, 0, 86400000, true},
         {"posts", &posts, 0, 100, false},
@@ -128,6 +130,7 @@ int main(int argc, char **argv)
     AUTO_FREE char *path = NULL;
     struct load_options options = {.post_path = post_path,
         .connections = (int)connections,
+        .requests = (int)requests,
         .rate = (int)rate,
         .posts = (int)posts,
         .body_size = (size_t)body,

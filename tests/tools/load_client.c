@@ -30,6 +30,7 @@ struct connection {
     enum connection_state state;
     int fd;
     bool connecting, unsendable;
+    int requests; // that it has had
     struct loop_io io;
     struct loop_timer timer; // BUSY: the next piece of a slow body; PAUSED: the end of it
     struct response response;
@@ -65,6 +66,7 @@ static void disconnect(struct connection *c)
     loop_io_stop(&c->io);
     fd_reset(&c->fd);
     c->connecting = false;
+    c->requests = 0;
 }
 
 static void tell_failure(struct connection *c, enum failure failure)
@@ -144,7 +146,9 @@ static void end_response(struct connection *c)
     c->client->stats->statuses[r->status]++;
     tell_version(c->client, r->version);
     // A response that came before the whole request was sent leaves the rest of it unasked for.
-    if (r->close || c->unsendable || c->body_left || c->sent < c->out.length)
+    int limit = c->client->options->requests;
+    bool enough = limit && ++c->requests >= limit;
+    if (r->close || enough || c->unsendable || c->body_left || c->sent < c->out.length)
         disconnect(c);
     end_request(c, judge(c));
 }

@@ -18,6 +18,7 @@ struct load_options {
     const char *path;
     const char *post_path; // answers with the body that it gets
     int connections;
+    int requests;       // on one connection, then a new one; 0: no limit
     int rate;           // requests a second, all connections together; 0: as fast as they come
     int posts;          // percent of the requests
     size_t body_size;   // of a POST

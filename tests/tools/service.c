@@ -19,10 +19,10 @@
 //     FAIL_PATH=PATH      answers 500 there
 //     CRASH_AFTER_MS=N    aborts, that long after its start
 //
-// And a virtue, for clients that keep connections of theirs alive while pods come and go:
+// and, for clients that keep connections and may ask just when it closes them:
 //
-//     LEAVE_MS=N          after SIGTERM its answers say for so long that their connection ends;
-//                         then it closes those that are idle
+//     LINGER_MS=N         after SIGTERM it keeps idle connections so long: an answer says that they
+//                         are over
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -109,7 +109,7 @@ static void answer(struct connection *c, int status, const char *body, size_t le
         "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
         "X-App-Version: %.64s\r\n%s\r\n",
         status, status == 200 ? "OK" : "No", *body == '{' ? "application/json" : "text/plain",
-        length, setting("VERSION"), c->last ? "Connection: close\r\n" : "");
+        length, setting("VERSION"), c->last || stopping ? "Connection: close\r\n" : "");
     c->out_length = (size_t)n + length;
     c->sent = 0;
     c->out = malloc(c->out_length);
@@ -177,7 +177,7 @@ static bool take_request(struct connection *c)
         return false;
     if (c->in_length < head + body)
         return true;
-    c->last = stopping || (last && last < end);
+    c->last = last && last < end;
     respond(c, head, body);
     c->in_length -= head + body;
     memmove(c->in, c->in + head + body, c->in_length);
@@ -257,26 +257,26 @@ static void wait_for(struct pollfd *polled, int listener, int64_t until, const s
 
 static void serve(int listener, int64_t crash_at, const sigset_t *signals)
 {
-    int64_t close_at = NEVER;
+    int64_t linger_until = NEVER;
     while (!stopping || connection_count) {
         struct pollfd polled[CONNECTIONS_MAX + 1];
         size_t count = connection_count;
-        wait_for(polled, listener, crash_at < close_at ? crash_at : close_at, signals);
+        wait_for(polled, listener, crash_at < linger_until ? crash_at : linger_until, signals);
         if (now_ms() >= crash_at) {
             say("error", "crashing", "as told");
             abort();
         }
-        if (stopping && listener >= 0) {
+        if (stopping) {
             close(listener);
             listener = -1;
-            close_at = now_ms() + number("LEAVE_MS");
+            if (linger_until == NEVER)
+                linger_until = now_ms() + number("LINGER_MS");
         }
-        bool closing = now_ms() >= close_at;
         for (size_t i = count; i-- > 0;) { // from the end: drop() moves the last one
             struct connection *c = &connections[i];
-            bool asked = closing ? !c->out : polled[i].revents & POLLIN; // perhaps just now
+            bool asked = stopping ? !c->out : polled[i].revents & POLLIN; // perhaps just now
             bool fine = asked ? receive(c) : !polled[i].revents || (c->out && transmit(c));
-            if (!fine || (closing && !c->out && !c->in_length))
+            if (!fine || (now_ms() >= linger_until && !c->out && !c->in_length))
                 drop(c);
         }
         if (polled[count].revents && !stopping)

@@ -130,6 +130,28 @@ static void durations(void **state)
     assert_string_equal(duration_print(86400001, text), "1d1ms");
 }
 
+static void numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double number;
+    } good[] = {{"0", 0}, {"-0.5", -0.5}, {"1e3", 1000}, {"1E-2", 0.01}, {"007", 7}, {".5", 0.5}};
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        double number = -1;
+        assert_true(number_read(good[i].text, &number));
+        if (number < good[i].number || number > good[i].number)
+            fail_msg("%s was read as %f", good[i].text, number);
+    }
+    static const char *const bad[] = {
+        "", "-", "e", "1 ", " 1", "1%", "0x1", "inf", "nan", "1e999", "1,5", "1.2.3", "--1"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        double number;
+        if (number_read(bad[i], &number))
+            fail_msg("%s was taken", bad[i]);
+    }
+}
+
 static void utf8(void **state)
 {
     (void)state;
@@ -164,5 +186,5 @@ static void diagnostics_print_line_and_caret_in_order(void **state)
 TEST_MAIN(cmocka_unit_test(an_error_keeps_its_kind_when_context_is_added),
     cmocka_unit_test(a_message_that_is_cut_says_so),
     cmocka_unit_test(a_string_stops_at_its_maximum_and_remembers), cmocka_unit_test(globs),
-    cmocka_unit_test(suggestions), cmocka_unit_test(durations), cmocka_unit_test(utf8),
-    cmocka_unit_test(diagnostics_print_line_and_caret_in_order))
+    cmocka_unit_test(suggestions), cmocka_unit_test(durations), cmocka_unit_test(numbers),
+    cmocka_unit_test(utf8), cmocka_unit_test(diagnostics_print_line_and_caret_in_order))

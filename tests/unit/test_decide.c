@@ -53,6 +53,8 @@
 //     back:     0 traffic 0 if it can be taken, 1 apply old, 2 await objects, 3 scale old 2,
 //               4 await, 5 traffic 0, 6 retire new
 //     settle on old: 0 traffic 0 if it can be taken, 1 apply old, 2 scale old 2, 3 retire new
+//   hooks:      0 hook 1, 1 await it, 2 scale new 2, 3 await, 4 traffic 100, 5 hook 2, 6 await it,
+//               7 await, 8 commit, 9 retire old
 //   native:     0 apply new, 1 await objects, 2 scale new 2, 3 await, 4 commit, 5 retire old
 //     back:     0 apply old, 1 await objects, 2 scale old 2, 3 await, 4 retire new
 //     settle on old: 0 apply old, 1 scale old 2, 2 retire new
@@ -69,6 +71,8 @@ static const struct rollout canary = {COUNTS, .strategy = STRATEGY_CANARY, .to_s
             {.pause_ms = PAUSE_FOR_PROMOTION}}}};
 static const struct rollout applies = {
     COUNTS, .strategy = STRATEGY_BLUE_GREEN, .to_slot = SLOT_GREEN, .applies = true};
+static const struct rollout hooks = {COUNTS, .strategy = STRATEGY_BLUE_GREEN, .to_slot = SLOT_GREEN,
+    .hooks_before = 1, .hooks_after = 1, .hook_deadline_ms = 5 * DEADLINE};
 static const struct rollout native = {
     COUNTS, .strategy = STRATEGY_ROLLING, .native_rolling = true, .applies = true};
 static const struct rollout first = {
@@ -88,6 +92,8 @@ struct row {
     bool unrouted, settled;
     int64_t applied;
     const char *apply_doomed;
+    int begun, done; // hooks
+    const char *hook_doomed;
 };
 
 static const struct row rows[] = {
@@ -121,6 +127,34 @@ static const struct row rows[] = {
     {"an old one that drains is waited for", &rolling, PHASE_FORWARD, 4,
         {.exists = true, .current = true, .desired = 1, .present = 2, .ready = 1, .percent = 50},
         SET(1, 1, 50), .wanted = "wait 60000"},
+
+    // Hooks.
+    {"a hook begins", &hooks, PHASE_FORWARD, 0, SET(2, 2, 100), NOBODY,
+        .wanted = "write forward 0: run hook 1"},
+    {"once", &hooks, PHASE_FORWARD, 0, SET(2, 2, 100), NOBODY, .wanted = "write forward 1",
+        .begun = 1},
+    {"a hook has its own deadline", &hooks, PHASE_FORWARD, 1, SET(2, 2, 100), NOBODY,
+        .wanted = "wait 300000", .begun = 1, .after = DEADLINE},
+    {"which ends", &hooks, PHASE_FORWARD, 1, SET(2, 2, 100), NOBODY, .wanted = "write back 0",
+        .reason = "release 2: its hook 1 has not ended after 5m", .begun = 1,
+        .after = 5 * DEADLINE},
+    {"instances come after the first hooks", &hooks, PHASE_FORWARD, 1, SET(2, 2, 100), NOBODY,
+        .wanted = "write forward 2: scale new to 2", .begun = 1, .done = 1},
+    {"a hook that has failed", &hooks, PHASE_FORWARD, 1, SET(2, 2, 100), NOBODY,
+        .wanted = "write back 0", .reason = "Job/migrate: exit 3", .begun = 1,
+        .hook_doomed = "Job/migrate: exit 3"},
+    {"another hook comes after the traffic", &hooks, PHASE_FORWARD, 4, SET(2, 2, 0), SET(2, 2, 100),
+        .wanted = "write forward 5: run hook 2", .begun = 1, .done = 1},
+    {"the one before it says nothing of it", &hooks, PHASE_FORWARD, 6, SET(2, 2, 0), SET(2, 2, 100),
+        .wanted = "wait 300000", .begun = 2, .done = 1},
+    {"a late hook that has failed brings the traffic back", &hooks, PHASE_FORWARD, 6, SET(2, 2, 0),
+        SET(2, 2, 100), .wanted = "write back 0: traffic 0 % to new, if it can take it",
+        .reason = "Job/clean: exit 3", .begun = 2, .done = 1, .hook_doomed = "Job/clean: exit 3"},
+    {"then all are seen ready once more", &hooks, PHASE_FORWARD, 6, SET(2, 2, 0), SET(2, 2, 100),
+        .wanted = "write forward 7", .begun = 2, .done = 2},
+    {"going back, a hook that has failed is nobody's business", &hooks, PHASE_BACK, 2,
+        SET(2, 2, 100), SET(2, 0, 0), .wanted = "write back 3", .begun = 1,
+        .hook_doomed = "Job/migrate: exit 3"},
 
     // Gates and pauses.
     {"gates begin", &blue_green, PHASE_FORWARD, 2, SET(2, 2, 100), SET(2, 2, 0), .wanted = "probe"},
@@ -409,6 +443,10 @@ static void fill(const struct row *row, struct snapshot *seen)
         .applied = row->applied,
         .settled = row->settled,
     };
+    seen->hooks_begun = row->begun;
+    seen->hooks_done = row->done;
+    if (row->hook_doomed)
+        snprintf(seen->hook_doomed, sizeof seen->hook_doomed, "%s", row->hook_doomed);
     if (row->apply_doomed)
         snprintf(seen->apply_doomed, sizeof seen->apply_doomed, "%s", row->apply_doomed);
     seen->sets[SET_OLD].release = row->rollout->from;

@@ -32,7 +32,7 @@ static void tell_note(void *arg, const char *line)
     struct bench *b = arg;
     str_printf(&b->told, "note: %s\n", line);
     if (text_starts(line, "held: ") && b->promotes)
-        b->model.world.promote_requested = true;
+        world_promote(&b->model.world, "ann");
 }
 
 // One instance by another, with all gates.

@@ -21,6 +21,7 @@ static const char all_kinds[] =
     "{\"kind\":\"prometheus\",\"url\":\"http://p:9090\",\"query\":\" rate(\\n  "
     "a)\\n\",\"max\":\"2\","
     "\"min\":\"1\",\"no_data\":\"fail\",\"interval_ms\":1000,\"for_ms\":90000,\"timeout_ms\":1},"
+    "{\"kind\":\"exec\",\"command\":[\"/app\",\"check\"],\"timeout_ms\":5},"
     "{\"kind\":\"restarts\",\"max\":2,\"for_ms\":5000},"
     "{\"kind\":\"stable\",\"dry_run\":true,\"for_ms\":10000}]";
 
@@ -30,7 +31,7 @@ static void gates_survive_being_stored(void **state)
     AUTO(value) struct value *v = bench_parse(all_kinds);
     struct gate_list list = {0};
     check_ok(gate_list_from_value(v, "gates", &list, &err));
-    assert_int_equal(list.items.length, 8);
+    assert_int_equal(list.items.length, 9);
     AUTO(value) struct value *again = gate_list_to_value(&list);
     AUTO_FREE char *text = value_print(again);
     assert_string_equal(text, all_kinds);
@@ -40,10 +41,11 @@ static void gates_survive_being_stored(void **state)
         gate_print(gate, &names);
         str_puts(&names, "; ");
     }
-    assert_string_equal(names.data, "http /ping; http https://a.example/b; tcp; tcp; log without "
-                                    "\"panic|FATAL\"; prometheus \"rate( a)\" between 1 and 2 for "
-                                    "1m30s; restarts at most 2 in 5s; stable for 10s (dry "
-                                    "run); ");
+    assert_string_equal(names.data,
+        "http /ping; http https://a.example/b; tcp; tcp; log without "
+        "\"panic|FATAL\"; prometheus \"rate( a)\" between 1 and 2 for "
+        "1m30s; exec /app check; restarts at most 2 in 5s; stable for 10s (dry "
+        "run); ");
     gate_list_done(&list);
 }
 
@@ -86,6 +88,10 @@ static const struct {
         ERR_PROTOCOL},
     {"[{" PROMETHEUS ",\"query\":\"up\",\"max\":\"1\",\"no_data\":\"wait\"}]", "\"no_data\"",
         ERR_PROTOCOL},
+    {"[{\"kind\":\"exec\",\"command\":[],\"timeout_ms\":1}]", "the command is empty", ERR_PROTOCOL},
+    {"[{\"kind\":\"exec\",\"command\":[\"\"],\"timeout_ms\":1}]", "the command is empty",
+        ERR_PROTOCOL},
+    {"[{\"kind\":\"restarts\",\"max\":-1,\"for_ms\":1}]", "\"max\" is -1", ERR_PROTOCOL},
     {"[{\"kind\":\"stable\"}]", "\"for_ms\" is missing", ERR_PROTOCOL},
 };
 
@@ -449,6 +455,51 @@ static void restarts_are_watched_for_their_time(void **state)
     bench_end(&b);
 }
 
+static const char check[] =
+    "[{\"kind\":\"exec\",\"command\":[\"/app\",\"check\"],\"timeout_ms\":700}]";
+
+static void a_command_is_looked_after_until_it_is_over(void **state)
+{
+    (void)state;
+    static const struct target_exec_state fine[] = {
+        {0}, {0}, {.over = true, .succeeded = true, .how = "exit 0", .last = "all \x1b[2J well"}};
+    struct bench b;
+    bench_start(&b, check, NULL);
+    b.target.shown.sets[SET_NEW].instances[1].state = INSTANCE_DRAINING;
+    b.target.execs = fine;
+    b.target.blind_until = 2;
+    bench_run(&b);
+    assert_int_equal(b.status.state, GATE_PASSED);
+    assert_int_equal(b.target.exec_looks, 5);
+    assert_int_equal(b.target.execs_open, 0);
+    assert_int_equal(b.target.exec.release, 2);
+    assert_int_equal(b.target.exec.timeout_ms, 700);
+    AUTO(value) struct value *verdicts = b.prober->ops->verdicts(b.prober);
+    assert_string_equal(value_get_str(value_at(verdicts, 0), "seen"), "exit 0: all ?[2J well");
+    bench_end(&b);
+}
+
+static void a_command_that_fails_rejects(void **state)
+{
+    (void)state;
+    static const struct target_exec_state bad[] = {
+        {.over = true, .how = "killed after 700ms", .last = ""}};
+    struct bench b;
+    bench_start(&b, check, NULL);
+    b.target.execs = bad;
+    bench_run(&b);
+    assert_string_equal(b.status.reason,
+        "exec /app check on instance 0 (app:0): killed after 700ms; wanted: exit 0");
+    assert_int_equal(b.target.execs_open, 0);
+    struct target_ops ops = *b.target.target.ops;
+    ops.exec = NULL;
+    ops.name = "other";
+    b.target.target.ops = &ops;
+    bench_run(&b);
+    assert_non_null(strstr(b.status.reason, "target other runs no commands for gates"));
+    bench_end(&b);
+}
+
 static void tcp_connects_to_real_sockets(void **state)
 {
     (void)state;
@@ -510,6 +561,8 @@ TEST_MAIN(cmocka_unit_test(gates_survive_being_stored),
     cmocka_unit_test(dry_runs_alone_do_not_need_an_instance),
     cmocka_unit_test(no_answer_is_a_rejection),
     cmocka_unit_test(the_log_is_searched_after_all_else_has_passed),
-    cmocka_unit_test(stable_watches_for_its_time), cmocka_unit_test(tcp_connects_to_real_sockets),
+    cmocka_unit_test(stable_watches_for_its_time),
+    cmocka_unit_test(a_command_is_looked_after_until_it_is_over),
+    cmocka_unit_test(a_command_that_fails_rejects), cmocka_unit_test(tcp_connects_to_real_sockets),
     cmocka_unit_test(a_phase_without_gates_passes_and_one_without_instances_does_not),
     cmocka_unit_test(stopping_cancels_what_runs))

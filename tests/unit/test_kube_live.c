@@ -196,8 +196,24 @@ static void a_stale_version_is_a_conflict_but_not_where_the_object_is_gone(void 
 
 struct many {
     struct kube_lab *lab;
-    int left;
+    char *path;
+    int begun, over, count;
 };
+#define AT_ONCE 50
+
+static void on_made(void *arg, struct value *answer, const struct error *err);
+
+static void create_next(struct many *many)
+{
+    int i = many->begun++;
+    AUTO_FREE char *name = mem_printf("many-%04d", i);
+    AUTO(value) struct value *object = kube_config_map(name, "key", "x");
+    struct value *labels = value_map();
+    value_set_str(labels, "davit.example/half", i % 2 ? "odd" : "even");
+    value_set(value_get(object, "metadata"), "labels", labels);
+    const struct kube_request request = {.method = "POST", .path = many->path, .body = object};
+    check_ok(kube_start(many->lab->client, &request, on_made, many, &err));
+}
 
 static void on_made(void *arg, struct value *answer, const struct error *err)
 {
@@ -205,26 +221,20 @@ static void on_made(void *arg, struct value *answer, const struct error *err)
     if (err)
         fail_msg("%s", err->message);
     assert_non_null(answer);
-    if (--many->left == 0)
+    if (++many->over == many->count)
         loop_stop(many->lab->loop);
+    else if (many->begun < many->count)
+        create_next(many);
 }
 
-// All at once: over one connection.
 static void create_many(struct kube_lab *lab, int count)
 {
-    struct many many = {lab, count};
     AUTO_FREE char *path = kube_path(kube_lab_kind(lab, "v1", "ConfigMap"), lab->ns, NULL);
-    for (int i = 0; i < count; i++) {
-        AUTO_FREE char *name = mem_printf("many-%04d", i);
-        AUTO(value) struct value *object = kube_config_map(name, "key", "x");
-        struct value *labels = value_map();
-        value_set_str(labels, "davit.example/half", i % 2 ? "odd" : "even");
-        value_set(value_get(object, "metadata"), "labels", labels);
-        const struct kube_request request = {.method = "POST", .path = path, .body = object};
-        check_ok(kube_start(lab->client, &request, on_made, &many, &err));
-    }
+    struct many many = {.lab = lab, .path = path, .count = count};
+    while (many.begun < AT_ONCE)
+        create_next(&many);
     check_ok(loop_run(lab->loop, &err));
-    assert_int_equal(many.left, 0);
+    assert_int_equal(many.over, count);
 }
 
 static void a_list_of_many_comes_by_pages_and_by_selector(void **state)

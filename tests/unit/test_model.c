@@ -26,6 +26,7 @@ struct scenario {
     struct rollout rollout;
     enum quality quality[2]; // by enum set; for the old one: of instances that start again
     enum objects objects[2];
+    enum objects hooks[HOOKS_MAX];
     enum gate_state gates[2];
     unsigned chance; // of a fault, per cent of calls
     int budget;
@@ -110,6 +111,7 @@ static void roll_back(struct model *m)
     r.from_slot = w->rollout.to_slot;
     r.to_slot = slot_other(r.from_slot);
     r.native_rolling = r.by_ratio = false;
+    r.hooks_before = r.hooks_after = 0;
     r.canary = (struct canary){0};
     r.began_unix_ms = w->now;
     // It holds the claim of the epoch that it just drove with.
@@ -147,10 +149,13 @@ static void check_outcome(struct world *w, const struct model *m, const struct s
     bool rejected = gated && ((r->gates_before && m->gates[GATE_BEFORE_SWITCH] == GATE_REJECTED) ||
                                  (r->gates_after && m->gates[GATE_AFTER_SWITCH] == GATE_REJECTED));
     bool unsettled = r->applies && w->objects[r->to] != OBJECTS_GOOD;
-    bool hopeless = unsettled || (quality != QUALITY_GOOD && quality != QUALITY_SHAKY);
+    bool failing = false;
+    for (int i = 0; i < r->hooks_before + r->hooks_after; i++)
+        failing |= w->hooks[i] != OBJECTS_GOOD;
+    bool hopeless = unsettled || failing || (quality != QUALITY_GOOD && quality != QUALITY_SHAKY);
     if (w->last == OUTCOME_SUCCESS && (rejected || hopeless))
         world_break(w, "success, though it could not be one");
-    if (own && quality == QUALITY_GOOD && !unsettled && !w->hurt[r->to] && !rejected &&
+    if (own && quality == QUALITY_GOOD && !unsettled && !failing && !w->hurt[r->to] && !rejected &&
         !w->abort_ever && !w->done_late && w->last != OUTCOME_SUCCESS)
         world_break(w, "%s, though nothing was wrong with it", outcome_name(w->last));
     if (w->last == OUTCOME_ROLLBACK_FAILED && !w->done_late && !w->hurt[r->from] &&
@@ -179,6 +184,7 @@ static void run_scenario(struct model *m, const struct scenario *s)
     w->quality[2] = s->quality[SET_NEW];
     w->objects[1] = s->objects[SET_OLD];
     w->objects[2] = s->objects[SET_NEW];
+    memcpy(w->hooks, s->hooks, sizeof w->hooks);
     if (r.from)
         world_settled(w, r.from, r.from_slot, r.from_count);
     r.began_unix_ms = w->now;
@@ -253,6 +259,14 @@ static struct scenario draw_scenario(struct world *w)
     for (int i = 0; r->applies && i < 2; i++)
         s.objects[i] =
             world_chance(w, 80) ? OBJECTS_GOOD : (enum objects)world_draw(w, OBJECTS_COUNT);
+    r->hook_deadline_ms = deadlines[world_draw(w, ARRAY_LEN(deadlines))];
+    if (r->strategy != STRATEGY_ROLLBACK && world_chance(w, 40)) {
+        r->hooks_before = (int)world_draw(w, 3);
+        r->hooks_after = (int)world_draw(w, 3);
+    }
+    for (int i = 0; i < r->hooks_before + r->hooks_after; i++)
+        s.hooks[i] =
+            world_chance(w, 90) ? OBJECTS_GOOD : (enum objects)world_draw(w, OBJECTS_COUNT);
     s.routes_late = world_chance(w, 40);
     s.lease_ms = world_chance(w, 40) ? 15000 : 0;
     s.deaf = world_chance(w, 30) ? (unsigned)world_draw(w, 30) : 0;
@@ -326,6 +340,8 @@ static const struct small {
     bool manual_promotion;
     int64_t scale_down_delay_ms;
     bool native, applies;
+    int hooks[2];      // before, after
+    enum objects hook; // the last of them
 } small[] = {
     {"rolling", STRATEGY_ROLLING, true, {GATE_PASSED, GATE_PASSED}, .manual_promotion = false},
     {"rolling, a gate after it rejects", STRATEGY_ROLLING, true, {GATE_PASSED, GATE_REJECTED},
@@ -345,6 +361,10 @@ static const struct small {
         {GATE_PASSED, GATE_REJECTED}, .applies = true},
     {"blue-green, with objects", STRATEGY_BLUE_GREEN, true, {GATE_PASSED, GATE_PASSED},
         .applies = true},
+    {"blue-green, with hooks", STRATEGY_BLUE_GREEN, true, {GATE_PASSED, GATE_PASSED},
+        .applies = true, .hooks = {2, 1}},
+    {"rolling, a hook after it fails", STRATEGY_ROLLING, true, {GATE_PASSED, GATE_PASSED},
+        .hooks = {1, 1}, .hook = OBJECTS_DOOMED},
     {"by the platform", STRATEGY_ROLLING, true, {GATE_PASSED, GATE_PASSED}, .native = true,
         .applies = true},
     {"by the platform, a gate after it rejects", STRATEGY_ROLLING, true,
@@ -373,9 +393,14 @@ static struct scenario small_scenario(const struct small *row, int instances)
                 .manual_promotion = row->manual_promotion,
                 .scale_down_delay_ms = row->scale_down_delay_ms,
                 .progress_deadline_ms = 60000,
+                .hooks_before = row->hooks[0],
+                .hooks_after = row->hooks[1],
+                .hook_deadline_ms = 60000,
             },
         .promoted = true,
     };
+    if (row->hooks[0] + row->hooks[1])
+        s.hooks[row->hooks[0] + row->hooks[1] - 1] = row->hook;
     if (row->strategy == STRATEGY_CANARY)
         s.rollout.canary = (struct canary){
             .count = 2, .steps = {{.percent = 20}, {.pause_ms = PAUSE_FOR_PROMOTION}}};
@@ -504,6 +529,15 @@ static void decide_without_settling(
     decide(&rosy, gates, now, ret);
 }
 
+// Takes a hook for done once it was begun.
+static void decide_without_hooks(
+    const struct snapshot *seen, const struct gate_status *gates, int64_t now, struct decision *ret)
+{
+    struct snapshot rosy = *seen;
+    rosy.hooks_done = rosy.hooks_begun;
+    decide(&rosy, gates, now, ret);
+}
+
 // Takes the traffic for routed once that is written.
 static void decide_without_routing(
     const struct snapshot *seen, const struct gate_status *gates, int64_t now, struct decision *ret)
@@ -544,6 +578,7 @@ static const struct {
     {"acts are not written again", {.decide = decide_trustingly}},
     {"capacity before traffic on the way back", {.decide = decide_capacity_first}},
     {"objects are not awaited", {.decide = decide_without_settling}},
+    {"hooks are not awaited", {.decide = decide_without_hooks}},
     {"traffic is not awaited", {.decide = decide_without_routing}},
     {"a promotion passes a later pause", {.decide = decide_promoted_once}},
     {"going back after commit", {.decide = decide_without_return}},

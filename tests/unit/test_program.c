@@ -92,6 +92,27 @@ static const struct {
         "apply the objects of new; await new: its objects; scale new to 1; await new: 1 ready; "
         "traffic 100 % to new; "
         "commit: new is live; retire old"},
+    {"hooks run between objects and instances, and before the end",
+        {.strategy = STRATEGY_BLUE_GREEN,
+            .from = 1,
+            .from_count = 1,
+            .to_count = 1,
+            .applies = true,
+            .hooks_before = 2,
+            .hooks_after = 1},
+        "apply the objects of new; await new: its objects; run hook 1; await hook 1; run hook 2; "
+        "await hook 2; scale new to 1; await new: 1 ready; traffic 100 % to new; run hook 3; "
+        "await hook 3; await new: 1 ready; commit: new is live; retire old"},
+    {"by the platform, with hooks",
+        {.strategy = STRATEGY_ROLLING,
+            .from = 1,
+            .from_count = 1,
+            .to_count = 1,
+            .native_rolling = true,
+            .hooks_before = 1,
+            .hooks_after = 1},
+        "run hook 1; await hook 1; scale new to 1; await new: 1 ready; run hook 2; await hook 2; "
+        "await new: 1 ready; commit: new is live; retire old"},
     {"the first deployment", {.strategy = STRATEGY_ROLLING, .to_count = 2, .gates_before = true},
         "scale new to 2; await new: 2 ready; gates before_switch; await new: 2 ready; "
         "traffic 100 % to new; commit: new is live"},

@@ -151,6 +151,10 @@ static void a_success_says_what_is_live_and_what_it_took(void **state)
         parse("{\"phase\": \"after_switch\", \"gate\": \"stable for 10s\", \"passed\": true, "
               "\"seen\": \"2 of 2 ready\", \"wanted\": \"2 of 2\", \"ms\": 10001}"));
     value_append(s.verdicts,
+        parse("{\"phase\": \"after_switch\", \"gate\": \"prometheus at most 1\", "
+              "\"passed\": false, \"held\": true, \"seen\": \"no data: the answer is empty\", "
+              "\"wanted\": \"at most 1\", \"ms\": 9000}"));
+    value_append(s.verdicts,
         parse(
             "{\"phase\": \"after_switch\", \"gate\": \"http /new (dry run)\", \"instance\": 1, "
             "\"dry_run\": true, \"passed\": false, \"seen\": \"status 404\", \"wanted\": \"status "
@@ -162,6 +166,8 @@ static void a_success_says_what_is_live_and_what_it_took(void **state)
         "took 12.3 s; the switch took 4 ms\n"
         "gate before_switch: http /ping on instance 0: passed: status 200 in 3 ms (3 ms)\n"
         "gate after_switch: stable for 10s: passed: 2 of 2 ready (10001 ms)\n"
+        "gate after_switch: prometheus at most 1: held: no data: the answer is empty; wanted: "
+        "at most 1 (9000 ms)\n"
         "gate after_switch: http /new (dry run) on instance 1: would have failed: status 404; "
         "wanted: status 200 (2 ms)\n");
 }
