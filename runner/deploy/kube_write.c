@@ -215,7 +215,8 @@ static int empty_slot(const struct act *a, struct error *err)
     kube_patch_row(operations, "add", value_int(0), "spec", "replicas", NULL);
     kube_patch_row(operations, "add", value_string(release), "metadata", "annotations",
         KUBE_ANNOTATION_RETIRED, NULL);
-    return patch(a, KUBE_DEPLOYMENT, kube_name(now), operations, err);
+    AUTO_FREE char *name = mem_strdup(kube_name(now));
+    return patch(a, KUBE_DEPLOYMENT, name, operations, err);
 }
 
 static int forget_applied(void *arg, struct kube_state *state, struct error *err)
