@@ -243,7 +243,7 @@ test_rollouts_survive_their_drivers() {
         beside "$who-canary" survive "$who" "$canary" "$who-canary" $((first + 2 * stride / 3)) "$stride"
     done
     beside rollback survive rollback blue-green rollback 2 6
-    beside down down_survives 4 3
+    beside down down_survives 2 4
     wait_all
 }
 
