@@ -243,8 +243,34 @@ test_rollouts_survive_their_drivers() {
         beside "$who-canary" survive "$who" "$canary" "$who-canary" $((first + 2 * stride / 3)) "$stride"
     done
     beside rollback survive rollback blue-green rollback 2 6
-    beside down down_survives 4 3
+    beside down down_survives 2 4
     wait_all
+}
+
+# The positive control: what must never be seen is done until it is.
+breaks_i1() {
+    k patch service "$app" --type merge -p '{"spec": {"selector": {"name": "nobody"}}}'
+    read -r -t 0.5 <> <(:) || :
+    k patch service "$app" --type merge -p "{\"spec\": {\"selector\": {\"name\": \"$app\"}}}"
+    grep -q 'I1' "$here/witness.log"
+}
+
+breaks_i6() {
+    k annotate --overwrite deployment "$app" davit.dev/epoch=9
+    read -r -t 0.5 <> <(:) || :
+    k annotate --overwrite deployment "$app" davit.dev/epoch=1
+    grep -q 'I6' "$here/witness.log"
+}
+
+test_the_witness_is_not_blind() {
+    new_app
+    instances=1
+    expect 0 deploy v0
+    start_witness
+    until_true 30 breaks_i1
+    until_true 30 breaks_i6
+    kill -TERM "$witness"
+    ! wait "$witness" || fail "it says that all is well: $(cat "$here/witness.json")"
 }
 
 # --- two drivers ---
