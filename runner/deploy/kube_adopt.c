@@ -224,6 +224,19 @@ static int check_rests(const struct finding *f, bool ours, struct error *err)
     return 0;
 }
 
+// That of an app which was ejected from its slot green: a selector is for ever.
+static int check_selector(const struct value *deployment, struct error *err)
+{
+    const char *slot =
+        value_get_str(kube_at(deployment, "spec", "selector", "matchLabels"), KUBE_LABEL_SLOT);
+    if (!slot || text_equal(slot, slot_name(SLOT_BLUE)))
+        return 0;
+    return error_set(err, ERR_CONFLICT,
+        "Deployment/%s selects its pods by %s=%s, which cannot be changed: put one with another "
+        "selector in its place first",
+        kube_name(deployment), KUBE_LABEL_SLOT, slot);
+}
+
 static int find_replica_set(struct finding *f, struct error *err)
 {
     const struct value *d = f->found->deployment, *found = NULL;
@@ -271,7 +284,8 @@ static int check(struct finding *f, struct error *err)
     bool ours = kube_annotation(a->deployment, KUBE_ANNOTATION_ADOPTING) != NULL;
     if (check_owner(f->k, "Deployment", a->deployment, err) < 0 ||
         (a->service && check_owner(f->k, "Service", a->service, err) < 0) ||
-        check_rests(f, ours, err) < 0 || find_replica_set(f, err) < 0)
+        check_selector(a->deployment, err) < 0 || check_rests(f, ours, err) < 0 ||
+        find_replica_set(f, err) < 0)
         return -1;
     return check_pods(f, err);
 }

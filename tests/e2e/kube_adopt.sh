@@ -250,7 +250,10 @@ test_eject() {
     same_pods
     expect_version v1
     stop_load
-    expect 1 davit status "$app" --env lab
+    expect 0 davit status "$app" --env lab
+    contains "nothing is live"
+    expect 5 davit adopt "$app" --env lab
+    contains "Deployment/$app-green selects its pods by davit.dev/slot=green"
 }
 
 run_tests "$@"
