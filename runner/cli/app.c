@@ -22,6 +22,13 @@ static char *identity_of(const char *who, const char *op)
 int app_call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
     struct value *job, bool drives, struct value **ret, struct error *err)
 {
+    return app_call_with(cli, op, app, where, job, -1, drives, ret, err);
+}
+
+int app_call_with(struct cli *cli, const char *op, const char *app,
+    const struct place_options *where, struct value *job, int fd, bool drives, struct value **ret,
+    struct error *err)
+{
     AUTO(cli_context) struct cli_context context = {0};
     AUTO(value) struct value *owned = job ? job : value_map();
     AUTO(place) struct place place = {0};
@@ -44,6 +51,7 @@ int app_call(struct cli *cli, const char *op, const char *app, const struct plac
         .program = PROGRAM_DEPLOY,
         .name = op,
         .job = value_share(owned),
+        .job_fd = fd,
         .network = SANDBOX_NETWORK_HOST, // health checks and gates reach the instances
         .grace_ms = ABORT_GRACE_MS,
         .output = &output,

@@ -34,6 +34,8 @@ static const struct command *const commands[] = {
     &cmd_promote,
     &cmd_abort,
     &cmd_down,
+    &cmd_adopt,
+    &cmd_eject,
     NULL,
     &cmd_runs,
     &cmd_show,

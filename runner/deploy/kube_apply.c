@@ -68,6 +68,18 @@ static bool changed_meanwhile(const struct error *err)
     return err->kind == ERR_CONFLICT && err->http_status;
 }
 
+// A selector is for ever. That of a Deployment which was there before davit tells no slots; another
+// difference is the file's mistake, and the server's to name.
+static void keep_selector(const struct value *now, struct value *wanted)
+{
+    const struct value *has = kube_at(now, "spec", "selector");
+    struct value *labels = kube_at(wanted, "spec", "selector", "matchLabels");
+    if (!has || !value_get_str(labels, KUBE_LABEL_SLOT) ||
+        value_get_str(value_get(has, "matchLabels"), KUBE_LABEL_SLOT))
+        return;
+    value_set(labels, KUBE_LABEL_SLOT, NULL);
+}
+
 // Another manager's fields are taken over only where the object is ours: what stands in the file is
 // what is meant. In an object that is not, the error names them.
 static int apply_once(struct kube_target *k, int64_t epoch, int64_t release,
@@ -81,6 +93,7 @@ static int apply_once(struct kube_target *k, int64_t epoch, int64_t release,
     if (now && (check_owner(k, kind, now, err) < 0 || kube_check_stamp(k, now, epoch, err) < 0))
         return -1;
     struct kube_apply how = {.force = now && kube_label(now, KUBE_LABEL_APP)};
+    keep_selector(now, wanted);
     kube_mark(wanted, epoch, release);
     // Without its uid, an object that has gone meanwhile would be made again.
     value_set_str(value_get(wanted, "metadata"), "uid", kube_uid(now));

@@ -15,6 +15,8 @@ static const struct job {
     {"promote", session_do_promote},
     {"allow", session_do_allow},
     {"down", session_do_down},
+    {"adopt", session_do_adopt},
+    {"eject", session_do_eject},
     {"status", session_status},
     {"history", session_history},
     {"logs", session_logs},

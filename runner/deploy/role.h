@@ -32,6 +32,15 @@
 //   {"op": "promote"}
 //        Drives on what waited for it.
 //
+//   {"op": "adopt", "environment", "service"?, "deployment"?, "dry_run"?}
+//        Takes over what runs on a cluster already (deploy/kube_adopt.h), as release 1 →
+//        {"outcome", "reason", "app", "release", "report"}
+//   {"op": "eject", "dry_run"?} and a descriptor, to which a dry run writes the manifests (a List
+//   as
+//    JSON)
+//        Gives it back; without "release" (and manifests) when one that died had come that far →
+//        {"outcome", "reason", "app", "release", "report"}
+//
 // These results, status and history say where the app is, too: "named": it and the options of a
 // command about it ("web --context lab --namespace web"); "target"; on Kubernetes "context" and
 // "namespace".

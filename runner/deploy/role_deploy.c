@@ -139,7 +139,7 @@ static bool is_own(const struct session *s)
 
 // A runner that was killed a moment ago may still seem to hold the app: its sandbox dies after it,
 // and the daemon asks at once. One that lives is still there when the time is over.
-static int claim_from_the_dead(struct session *s, const char *run, struct error *err)
+int session_claim_from_the_dead(struct session *s, const char *run, struct error *err)
 {
     struct target *t = s->target;
     int64_t end = t->ops->now(t) + t->ops->caps.takeover_ms;
@@ -162,7 +162,7 @@ int session_resume(
     AUTO_FREE char *id = mem_printf("resume-%" PRId64, clock_unix_ms());
     bool deploys = value_get(s->job, "spec") != NULL;
     AUTO(driven) struct driven d = {0};
-    if (claim_from_the_dead(s, deploys ? text_of(s, "run") : id, err) < 0 ||
+    if (session_claim_from_the_dead(s, deploys ? text_of(s, "run") : id, err) < 0 ||
         session_look(s, err) < 0)
         return -1;
     if (deploys && !is_own(s))
