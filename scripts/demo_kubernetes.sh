@@ -28,13 +28,14 @@ boot_cluster() {
     say cluster "Kubernetes $(k version -o json | jq -r .serverVersion.gitVersion), one node; $("$root/scripts/cluster" status | grep together)"
 }
 
-# make_account: KUBECONFIG is davit's from here on.
+# make_account: for what the pipeline in the working copy needs; KUBECONFIG is davit's from here on.
 make_account() {
     local token
     k create namespace gin-app >/dev/null
-    k create -f "$root/examples/kubernetes/role.yaml" >/dev/null
+    AUTH_TOKEN=$(<"$dir/auth-token") davit plan -C "$dir/work" --role >"$dir/role.yaml" # secrets are kept where there are some
+    k create -f "$dir/role.yaml" >/dev/null
     k create serviceaccount davit >/dev/null
-    k create rolebinding davit --role=davit --serviceaccount=gin-app:davit >/dev/null
+    k create rolebinding davit-gin-app --role=davit-gin-app --serviceaccount=gin-app:davit >/dev/null
     token=$(k create token davit --duration=24h)
     export KUBECONFIG=$dir/davit.kubeconfig
     (
@@ -42,7 +43,7 @@ make_account() {
         k config view --raw --minify --flatten -o json | jq --arg token "$token" \
             '.users = [{name: "davit", user: {token: $token}}] | .contexts[0].context.user = "davit"' >"$KUBECONFIG"
     )
-    say account "davit may do what examples/kubernetes/role.yaml says, in the namespace gin-app: $KUBECONFIG"
+    say account "davit has the rights that davit plan --role prints, in the namespace gin-app: $KUBECONFIG"
 }
 
 # release VERSION MESSAGE: commits and pushes it, under load, and waits for run $run to end.
@@ -100,11 +101,11 @@ shares() {
 kubernetes_1() {
     boot_cluster
     "$root/scripts/base-image" "$registry/go-base:latest" | sed 's/^/      /'
-    make_account
     new_repository
     mv "$dir/work/kubernetes.yaml" "$dir/work/.davit.yaml"
     sed -i "s/REGISTRY: .*/REGISTRY: $registry/" "$dir/work/.davit.yaml"
     (umask 077 && head -c 24 /dev/urandom | base64 >"$dir/auth-token")
+    make_account
     printf 'repositories:\n  - path: %s\nsecrets:\n  AUTH_TOKEN: %s\n' "$dir/app.git" "$dir/auth-token" >"$dir/server.yaml"
     start_serve
 }
