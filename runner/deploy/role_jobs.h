@@ -11,6 +11,8 @@ typedef int session_job_fn(
 session_job_fn session_deploy, session_resume;
 // role_rollback.c
 session_job_fn session_rollback;
+// role_print.c
+session_job_fn session_print_rollback;
 // role_requests.c
 session_job_fn session_do_abort, session_do_promote, session_do_allow, session_do_down;
 // role_show.c

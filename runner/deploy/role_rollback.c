@@ -6,18 +6,13 @@
 #include "deploy/releases.h"
 #include "deploy/role_cluster.h"
 #include "deploy/role_jobs.h"
+#include "deploy/role_rollback.h"
 #include "deploy/spec.h"
 #include "os/clock.h"
 
 #define LINE_MAX 600
 
-// From where to where.
-struct journey {
-    int64_t from, to;           // revisions; from == 0: nothing is live
-    const struct value *target; // the record of `to`; lent from the session's releases
-};
-
-static int choose(const struct session *s, struct journey *ret, struct error *err)
+int rollback_choose(const struct session *s, struct journey *ret, struct error *err)
 {
     int64_t to = value_get_int(s->job, "to", 0);
     ret->from = s->seen.live;
@@ -29,7 +24,7 @@ static int choose(const struct session *s, struct journey *ret, struct error *er
 }
 
 // What would be found out only once its instances are to start.
-static int check_target(struct session *s, const struct journey *j, struct error *err)
+int rollback_check(struct session *s, const struct journey *j, struct error *err)
 {
     AUTO(value) struct value *missing = NULL;
     if (s->target->ops->release_check(s->target, j->to, &missing, err) < 0)
@@ -66,7 +61,7 @@ static void print_place(const struct session *s, struct str *out)
 }
 
 // "gin-app: release 7 (commit …, image …) → release 3 (commit …, image …)"
-static void print_journey(const struct session *s, const struct journey *j, struct str *out)
+void rollback_print_journey(const struct session *s, const struct journey *j, struct str *out)
 {
     print_place(s, out);
     print_end(s, j->from, out);
@@ -80,7 +75,7 @@ static const char *given_why(const struct session *s)
     return why && *why ? why : "";
 }
 
-static int make_release(const struct session *s, const struct journey *j, const char *run,
+int rollback_release(const struct session *s, const struct journey *j, const char *run,
     const struct release *live, struct release *ret, struct error *err)
 {
     AUTO(release) struct release earlier = {0};
@@ -135,7 +130,7 @@ static int add_program(const struct session *s, const struct journey *j, struct 
     struct rollout rollout;
     str_init(&table, STR_TEXT_MAX);
     int any = session_live(s, &live, err);
-    if (any < 0 || make_release(s, j, "dry-run", any ? &live : NULL, &to, err) < 0)
+    if (any < 0 || rollback_release(s, j, "dry-run", any ? &live : NULL, &to, err) < 0)
         return -1;
     to.revision = value_get_int(value_at(s->releases, 0), "revision", 0) + 1;
     if (spec_rollout(&to, any ? &live : NULL, true, &s->target->ops->caps, &rollout, err) < 0)
@@ -159,7 +154,8 @@ static int dry_run(struct session *s, struct value **ret_result, struct error *e
     AUTO(str) struct str line;
     AUTO(value) struct value *result = value_map();
     str_init(&line, LINE_MAX);
-    if (session_look(s, err) < 0 || choose(s, &j, err) < 0 || check_target(s, &j, err) < 0)
+    if (session_look(s, err) < 0 || rollback_choose(s, &j, err) < 0 ||
+        rollback_check(s, &j, err) < 0)
         return -1;
     struct value *lines = value_list();
     value_set(result, "report", lines);
@@ -167,7 +163,7 @@ static int dry_run(struct session *s, struct value **ret_result, struct error *e
     value_set_str(result, "app", s->app);
     session_say_place(s, result);
     set_journey(result, &j);
-    print_journey(s, &j, &line);
+    rollback_print_journey(s, &j, &line);
     value_append_str(lines, line.data);
     describe(s, "from", j.from, lines);
     describe(s, "to  ", j.to, lines);
@@ -251,15 +247,15 @@ static int go_back(struct session *s, const char *run, struct value **ret_result
     AUTO(driven) struct driven d = {0};
     AUTO(str) struct str line;
     str_init(&line, LINE_MAX);
-    if (choose(s, &j, err) < 0 || check_target(s, &j, err) < 0)
+    if (rollback_choose(s, &j, err) < 0 || rollback_check(s, &j, err) < 0)
         return -1;
     if (session_cancelled(s)) {
         *ret_result = session_result_plain(s, "cancelled", "before the rollback began");
         return 0;
     }
-    print_journey(s, &j, &line);
+    rollback_print_journey(s, &j, &line);
     int any = session_live(s, &live, err);
-    if (any < 0 || make_release(s, &j, run, any ? &live : NULL, &to, err) < 0 ||
+    if (any < 0 || rollback_release(s, &j, run, any ? &live : NULL, &to, err) < 0 ||
         session_put(s, &to, NULL, to.secrets.length || to.manifest ? j.to : 0, err) < 0)
         return -1;
     str_printf(&line, ", as release %" PRId64, to.revision);
@@ -283,7 +279,7 @@ int session_rollback(
     if (value_get_bool(s->job, "dry_run", false))
         return dry_run(s, ret_result, err);
     // Who asks for what cannot be must not take the app from its driver.
-    if (session_look(s, err) < 0 || (!session_under_way(s) && choose(s, &j, err) < 0) ||
+    if (session_look(s, err) < 0 || (!session_under_way(s) && rollback_choose(s, &j, err) < 0) ||
         session_claim(s, run, true, err) < 0 || session_look(s, err) < 0)
         return -1;
     if (session_under_way(s) && preempt(s, ret_result, err) < 0)
