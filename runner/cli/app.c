@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "engine/outcome.h"
@@ -19,8 +20,8 @@ static char *identity_of(const char *who, const char *op)
     return mem_printf("%s/%s-%d-%lld", who, op, (int)getpid(), (long long)clock_unix_ms());
 }
 
-int app_call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
-    struct value *job, bool drives, struct value **ret, struct error *err)
+static int call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
+    struct value *job, int fd, bool drives, struct value **ret, struct error *err)
 {
     return app_call_with(cli, op, app, where, job, -1, drives, ret, err);
 }
@@ -67,6 +68,32 @@ int app_call_with(struct cli *cli, const char *op, const char *app,
     output_end(&output);
     output_done(&output);
     return status;
+}
+
+int app_call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
+    struct value *job, bool drives, struct value **ret, struct error *err)
+{
+    return call(cli, op, app, where, job, -1, drives, ret, err);
+}
+
+int app_ask_text(struct cli *cli, const char *op, const char *app,
+    const struct place_options *where, struct value *job, const char *document, struct str *out,
+    struct value **ret, struct error *err)
+{
+    AUTO(value) struct value *owned = job ? job : value_map();
+    size_t length = document ? strlen(document) : 0;
+    AUTO_FD int fd = memfd_create("answer", MFD_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, "memfd_create");
+    if (fd_write_all(fd, document ? document : "", length, err) < 0)
+        return -1;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return error_errno(err, "the job's document");
+    if (call(cli, op, app, where, value_share(owned), fd, false, ret, err) < 0)
+        return -1;
+    if (lseek(fd, (off_t)length, SEEK_SET) < 0)
+        return error_errno(err, "the answer");
+    return fd_read_all(fd, out, err);
 }
 
 int app_report(const struct cli *cli, const struct value *result)

@@ -9,6 +9,7 @@
 //   kube_hook.c      Jobs that run once for a release
 //   kube_release.c   ControllerRevisions
 //   kube_explain.c   causes and logs
+//   kube_print.c     a rollback as kubectl commands
 //
 // All calls run the loop, so a Lease is renewed and watches go on whatever is waited for.
 #pragma once
@@ -139,6 +140,9 @@ void kube_known_free(struct kube_known *known);
 int kube_stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, struct error *err);
 int kube_release_put(struct target *t, int64_t epoch, const struct value *record,
     const struct value *secrets, int64_t secrets_of, int64_t *ret_revision, struct error *err);
+// The ControllerRevision of a record; the caller's.
+struct value *kube_release_object(
+    const struct kube_target *k, const struct value *record, int64_t revision, int64_t epoch);
 int kube_release_list(struct target *t, struct value **ret_list, struct error *err);
 int kube_release_check(
     struct target *t, int64_t revision, struct value **ret_missing, struct error *err);

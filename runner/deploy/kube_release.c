@@ -129,7 +129,7 @@ static int create_secrets(struct kube_target *k, const struct value *secrets, st
     return 0;
 }
 
-static struct value *make_object(
+struct value *kube_release_object(
     const struct kube_target *k, const struct value *record, int64_t revision, int64_t epoch)
 {
     AUTO_FREE char *name = revision_name(k, revision);
@@ -164,7 +164,7 @@ int kube_release_put(struct target *t, int64_t epoch, const struct value *record
     if (create_secrets(k, secrets, err) < 0 ||
         kube_state_change(k, epoch, change_last, &n, err) < 0)
         return -1;
-    AUTO(value) struct value *object = make_object(k, record, n.wanted, epoch);
+    AUTO(value) struct value *object = kube_release_object(k, record, n.wanted, epoch);
     if (kube_create(k->client, k->kinds[KUBE_REVISION], k->ns, object, NULL, err) < 0)
         return -1;
     *ret_revision = n.wanted;

@@ -11,6 +11,7 @@ static const struct job {
     {"deploy", session_deploy},
     {"resume", session_resume},
     {"rollback", session_rollback},
+    {"print_rollback", session_print_rollback},
     {"abort", session_do_abort},
     {"promote", session_do_promote},
     {"allow", session_do_allow},

@@ -26,6 +26,8 @@
 //   {"op": "rollback", "to"?: revision, "why"?, "dry_run"?, "past_migration"?}
 //        Pre-empts and takes back what is under way. → and {"from", "to"}: revisions; a dry run
 //        changes nothing → and {"program"}
+//   {"op": "print_rollback", "to"?: revision, "why"?} and the descriptor of a file
+//        Appends to the file a shell script of kubectl that does it. → {}
 //   {"op": "abort"}
 //        Whoever drives the rollout takes it back; when nobody does, this one. "success": it goes,
 //        or went, back.

@@ -14,6 +14,8 @@ session_job_fn session_deploy, session_resume;
 int session_claim_from_the_dead(struct session *s, const char *run, struct error *err);
 // role_rollback.c
 session_job_fn session_rollback;
+// role_print.c
+session_job_fn session_print_rollback;
 // role_requests.c
 session_job_fn session_do_abort, session_do_promote, session_do_allow, session_do_down;
 // role_adopt.c

@@ -38,4 +38,76 @@ test_the_role_of_a_plan_is_enough_and_no_more() {
     until_true 30 nothing_left
 }
 
+# --- without davit ---
+
+# What davit printed is carried out by kubectl, without davit, and with the same rights.
+rollback_by_hand() {
+    local before
+    before=$(objects)
+    davit rollback "$app" --env lab --print >rollback.sh || fail "no script"
+    [[ $(objects) == "$before" ]] || fail "printing a rollback changes something"
+    expect 0 env PATH="${PATH#"$bin":}" sh rollback.sh
+}
+
+# What davit says of the app is what there is, and it goes on from there.
+expect_live() {
+    expect 0 davit status "$app" --env lab
+    contains "release $1 is live" "3 of 3 ready, 100 % of the traffic" "rollback: ready"
+    lacks "release $2: "
+}
+
+test_a_rollback_by_hand_of_blue_green() {
+    new_app
+    config=one
+    expect 0 deploy v1
+    config=two
+    expect 0 deploy v2
+    start_load
+    rollback_by_hand
+    expect_version v1
+    stop_load
+    [[ $(app_config) == one ]] || fail "$(app_config)"
+    expect_live 3 2
+    expect 0 davit history "$app" --env lab
+    contains "back to release 1"
+    expect 0 deploy v4
+    expect_version v4
+    expect 0 davit rollback "$app" --env lab
+    expect_version v1
+}
+
+test_a_rollback_by_hand_of_rolling() {
+    new_app
+    strategy=rolling
+    expect 0 deploy v1
+    expect 0 deploy v2
+    rollback_by_hand
+    expect_version v1
+    expect_live 3 2
+    expect 0 deploy v4
+    expect_version v4
+}
+
+# davit is killed in the middle, and cannot be started any more.
+test_a_rollout_under_way_is_taken_back_by_hand() {
+    local driver
+    new_app
+    expect 0 deploy v1
+    pipeline v2
+    DAVIT_FAILPOINT=deploy.position_written:4=stop davit run >"$here/stopped.log" 2>&1 &
+    driver=$!
+    until_true 60 stopped_role "$driver"
+    rollback_by_hand
+    expect 0 davit status "$app" --env lab
+    contains "release 1 is live" "3 of 3 ready, 100 % of the traffic"
+    lacks "under way"
+    before=$(objects)
+    kill -CONT "$(deploy_role "$driver")"
+    ! wait "$driver" || fail "the driver that was taken over says that it succeeded"
+    [[ $(objects) == "$before" ]] || fail "$(diff <(printf %s "$before") <(objects))"
+    expect_version v1
+    expect 1 sh rollback.sh # the app is another by now
+    expect 0 deploy v3
+}
+
 run_tests "$@"
