@@ -322,6 +322,7 @@ static int add_step(struct printing *p, const struct step *step, struct error *e
     case STEP_RETIRE:
         retire(p, step->set);
         return 0;
+    case STEP_HOOK: // a rollback has none
     case STEP_COMMIT:
     case STEP_DRAIN:
     case STEP_GATE:

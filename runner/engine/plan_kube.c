@@ -185,6 +185,22 @@ static void notes_text(const struct kube_preview *preview, struct str *out)
         str_printf(out, **line == ' ' ? "              %s\n" : "     warning: %s\n", *line);
 }
 
+static const char *const hook_lists[] = {"before", "after"};
+
+static void hooks_text(const struct stage *stage, struct str *out)
+{
+    for (size_t n = 0; n < ARRAY_LEN(hook_lists); n++) {
+        const struct value *hooks = value_get(value_get(stage->deploy, "hooks"), hook_lists[n]);
+        for (size_t i = 0; i < value_length(hooks); i++)
+            str_printf(out, "     hook %s, %s: Job/%s%s\n", hook_lists[n],
+                n ? "with the traffic on the new pods" : "before the first new pod",
+                value_get_str(value_at(hooks, i), "job"),
+                value_get_bool(value_at(hooks, i), "irreversible", false)
+                    ? ", irreversible: no rollback across it without --past-migration"
+                    : "");
+    }
+}
+
 // --- the whole ---
 
 static void place_text(
@@ -212,7 +228,10 @@ void plan_kube_text(
     place_text(stage, preview, out);
     if (!preview->built) {
         str_puts(
-            out, preview->made_later
+            out, preview->rendered
+                     ? "     its manifests are printed by a command when the stage runs: what they "
+                       "say is not known here\n"
+                 : preview->made_later
                      ? "     its manifests are made by a stage before it: what they say is not "
                        "known here\n"
                      : "     its manifests could not be read\n");
@@ -225,6 +244,7 @@ void plan_kube_text(
         out, "     later, over a release of as many pods (what is live is not known here):\n");
     rollout_text(stage, preview, true, out);
     objects_text(&preview->manifest, out);
+    hooks_text(stage, out);
     notes_text(preview, out);
 }
 
