@@ -282,12 +282,12 @@ static int act(struct kube_target *k, const struct target_write *w, struct error
     return error_set(err, ERR_PROTOCOL, "a step without an act was written as one");
 }
 
-// What the server said no to, and will again: invalid, forbidden, another's field. It is told as
-// the doom of the set at the next look, so that the rollout goes back rather than stands.
+// What the server said no to, and will again: invalid, forbidden, another's field or object. It is
+// told as the doom of the set at the next look, so that the rollout goes back rather than stands.
 static bool is_final(const struct error *err)
 {
-    return !err->retryable &&
-           (err->kind == ERR_NOT_FOUND || (err->http_status >= 400 && err->http_status < 500));
+    return !err->retryable && (err->kind == ERR_NOT_FOUND || err->kind == ERR_DENIED ||
+                                  (err->http_status >= 400 && err->http_status < 500));
 }
 
 int kube_write(struct target *t, const struct target_write *w, struct error *err)

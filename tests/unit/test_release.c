@@ -233,7 +233,7 @@ static void a_rollout_runs_the_hooks_of_a_release_and_a_rollback_none(void **sta
     check_ok(spec_rollout(&r, NULL, false, &caps, &rollout, &err));
     assert_int_equal(rollout.hooks_before, 1);
     assert_int_equal(rollout.hooks_after, 1);
-    assert_int_equal(rollout.hook_deadline_ms, 60000);
+    assert_int_equal(rollout.hook_deadline_ms, 90000);
     assert_string_equal(release_hook(&r, 2)->job, "clean");
     assert_null(release_hook(&r, 3));
     assert_null(release_hook(&r, 0));
