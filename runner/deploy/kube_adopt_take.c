@@ -449,7 +449,7 @@ int kube_adopt_commit(
             .switch_ms = -1,
             .detect_ms = -1,
             .back_ms = -1}};
-    if (kube_release_end(k, &end, err) < 0)
+    if (kube_release_end(k, &end, 0, err) < 0)
         return -1;
     failpoint("adopt.ended");
     return kube_state_change(k, epoch, change_adopted, &copy, err);
