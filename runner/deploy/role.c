@@ -12,6 +12,7 @@ static const struct job {
     {"resume", session_resume},
     {"rollback", session_rollback},
     {"print_rollback", session_print_rollback},
+    {"plan", session_plan},
     {"abort", session_do_abort},
     {"promote", session_do_promote},
     {"allow", session_do_allow},

@@ -13,6 +13,8 @@ session_job_fn session_deploy, session_resume;
 session_job_fn session_rollback;
 // role_print.c
 session_job_fn session_print_rollback;
+// role_plan.c
+session_job_fn session_plan;
 // role_requests.c
 session_job_fn session_do_abort, session_do_promote, session_do_allow, session_do_down;
 // role_show.c
