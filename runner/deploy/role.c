@@ -15,6 +15,7 @@ static const struct job {
     {"plan", session_plan},
     {"abort", session_do_abort},
     {"promote", session_do_promote},
+    {"pause", session_do_pause},
     {"allow", session_do_allow},
     {"down", session_do_down},
     {"status", session_status},

@@ -35,6 +35,8 @@
 //   {"op": "abort"}
 //        Whoever drives the rollout takes it back; when nobody does, this one. "success": it goes,
 //        or went, back.
+//   {"op": "pause"}
+//        Leaves word that the rollout parks at the end of its step; "resume" takes it back.
 //   {"op": "promote"}
 //        Drives on what waited for it.
 //

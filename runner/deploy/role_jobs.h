@@ -16,6 +16,7 @@ session_job_fn session_print_rollback;
 // role_plan.c
 session_job_fn session_plan;
 // role_requests.c
-session_job_fn session_do_abort, session_do_promote, session_do_allow, session_do_down;
+session_job_fn session_do_abort, session_do_promote, session_do_pause, session_do_allow,
+    session_do_down;
 // role_show.c
 session_job_fn session_status, session_history, session_logs;

@@ -162,4 +162,43 @@ test_a_rollout_under_way_is_taken_back_by_hand() {
     expect 0 deploy v3
 }
 
+# --- in the middle of a rollout ---
+
+test_a_rollout_is_paused_and_resumed() {
+    local driver
+    new_app
+    expect 0 deploy v1
+    expect 2 davit pause "$app" --env lab
+    contains "no rollout of app is under way"
+    pipeline v2 START_DELAY_MS=3000
+    davit run >"$here/paused.log" 2>&1 &
+    driver=$!
+    until_true 30 grep -q 'await new' "$here/paused.log"
+    expect 0 davit pause "$app" --env lab
+    contains "pauses after the step that it is at"
+    wait "$driver" || fail "a run whose rollout is paused fails: $(cat "$here/paused.log")"
+    grep -q "davit resume app" "$here/paused.log" || fail "$(cat "$here/paused.log")"
+    expect_version v1
+    expect 0 davit status "$app" --env lab
+    contains "is paused at step" "davit resume app"
+    expect 0 davit resume "$app" --env lab
+    expect_version v2
+}
+
+test_a_paused_rollout_can_be_taken_back() {
+    local driver
+    new_app
+    expect 0 deploy v1
+    pipeline v2 START_DELAY_MS=3000
+    davit run >"$here/paused.log" 2>&1 &
+    driver=$!
+    until_true 30 grep -q 'await new' "$here/paused.log"
+    expect 0 davit pause "$app" --env lab
+    wait "$driver" || fail "$(cat "$here/paused.log")"
+    expect 0 davit abort "$app" --env lab
+    expect_version v1
+    expect 0 deploy v3
+    expect_version v3
+}
+
 run_tests "$@"
