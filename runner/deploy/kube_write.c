@@ -334,7 +334,7 @@ static int change_begin(void *arg, struct kube_state *state, struct error *err)
         (struct position){.phase = PHASE_FORWARD, .step_began_unix_ms = clock_unix_ms()};
     state->last = OUTCOME_PENDING;
     state->percent = state->hooks = 0;
-    state->abort_requested = state->promote_requested = false;
+    state->abort_requested = state->promote_requested = state->pause_requested = false;
     state->abort_who[0] = '\0';
     return 0;
 }
@@ -365,7 +365,7 @@ static int change_end(void *arg, struct kube_state *state, struct error *err)
     state->refused = refused;
     state->position = (struct position){0};
     state->last = end->outcome;
-    state->abort_requested = state->promote_requested = false;
+    state->abort_requested = state->promote_requested = state->pause_requested = false;
     state->abort_who[0] = '\0';
     return 0;
 }

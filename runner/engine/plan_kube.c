@@ -286,3 +286,31 @@ struct value *plan_kube_value(const struct stage *stage, const struct kube_previ
     value_set_strv(v, "warnings", &warnings);
     return v;
 }
+
+int plan_kube_question(const struct stage *stage, const struct kube_previews *previews,
+    struct plan_question *ret, struct error *err)
+{
+    const struct kube_preview *preview = kube_previews_find(previews, stage);
+    struct rollout rollout;
+    AUTO(program) struct program program = {0};
+    AUTO(value) struct value *v = value_map();
+    if (!preview)
+        return 0;
+    if (!preview->built)
+        return error_set(err, ERR_CONFIG,
+            "stage \"%s\" deploys what a stage before it makes: nobody can be asked about that yet",
+            stage->name);
+    if (make_rollout(stage, preview, true, &rollout, err) < 0)
+        return -1;
+    program_forward(&rollout, &program);
+    value_set(v, "manifest", manifest_to_value(&preview->manifest));
+    value_set(v, "spec", value_copy(stage->deploy));
+    value_set_int(v, "native_peak", peak_of(preview, &program, &rollout));
+    *ret = (struct plan_question){
+        .document = value_print(v),
+        .app = value_get_str(stage->deploy, "app"),
+        .context = preview->context,
+        .namespace = preview->namespace,
+    };
+    return 1;
+}
