@@ -97,7 +97,9 @@ static int apply_once(struct kube_target *k, int64_t epoch, int64_t release,
     kube_mark(wanted, epoch, release);
     // Without its uid, an object that has gone meanwhile would be made again.
     value_set_str(value_get(wanted, "metadata"), "uid", kube_uid(now));
-    value_set_str(value_get(wanted, "metadata"), "resourceVersion", kube_version(now));
+    // A version that no object has lets one be made, and not written over by a late answer to this.
+    value_set_str(
+        value_get(wanted, "metadata"), "resourceVersion", now ? kube_version(now) : "1");
     if (kube_apply(k->client, kind, k->ns, wanted, &how, &answer, err) < 0)
         return -1;
     kube_own(k, kind, kube_name(answer), answer);
@@ -139,7 +141,7 @@ static const char *slot_of(const struct kube_known *release, bool one_slot, cons
     return slot ? slot : KUBE_SLOT_NONE;
 }
 
-static int apply_service(struct kube_target *k, int64_t epoch, const struct kube_known *release,
+int kube_apply_service(struct kube_target *k, int64_t epoch, const struct kube_known *release,
     bool one_slot, struct error *err)
 {
     const struct manifest *m = &release->manifest;
@@ -216,7 +218,7 @@ int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_kn
             await_kind(k, object, err) < 0)
             return -1;
     }
-    return apply_service(k, epoch, release, one_slot, err);
+    return kube_apply_service(k, epoch, release, one_slot, err);
 }
 
 static bool rolls(const char *kind)

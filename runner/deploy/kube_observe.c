@@ -115,9 +115,15 @@ static int fill_set(struct look *l, enum set which, struct set_state *set, struc
     };
     if (!set->release)
         return 0;
-    const struct kube_known *known = kube_known(l->k, set->release, err);
-    if (!known)
+    struct error why = {0};
+    const struct kube_known *known = kube_known(l->k, set->release, &why);
+    if (!known && why.kind == ERR_NOT_FOUND && l->state->position.phase == PHASE_NONE)
+        return 0; // somebody has taken an old record away
+    if (!known) {
+        if (err)
+            *err = why;
         return -1;
+    }
     const struct value *deployment = kube_deployment(l->k, known, set->slot);
     l->input.port = known->manifest.port;
     if (!known->manifest.workload)

@@ -150,8 +150,9 @@ int kube_release_check(
 int kube_release_end(
     struct kube_target *k, const struct target_end *end, int hooks, struct error *err);
 // Old records go, and the copies of ConfigMaps and Secrets that none of those that stay refers to.
-#define KUBE_RELEASES_MAX 20 // that stay; the live one besides
-int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct error *err);
+#define KUBE_RELEASES_MAX 20 // that stay; the live one and those of the rollout besides
+int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live,
+    const struct rollout *rollout, struct error *err);
 
 // --- kube_observe.c ---
 
@@ -183,6 +184,8 @@ int kube_apply_one(struct kube_target *k, int64_t epoch, int64_t release,
 int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_known *release,
     bool one_slot, bool jobs, struct error *err);
 bool kube_applies_jobs(const struct rollout *rollout, enum phase phase);
+int kube_apply_service(struct kube_target *k, int64_t epoch, const struct kube_known *release,
+    bool one_slot, struct error *err);
 // Lets the release's HorizontalPodAutoscaler, if it has one, scale its slot.
 int kube_point_autoscaler(
     struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err);

@@ -113,6 +113,20 @@ static int change_last(void *arg, struct kube_state *state, struct error *err)
     return 0;
 }
 
+// One of that name and content is another app's: whoever takes it away would take it from both.
+static bool is_foreign(struct kube_target *k, const struct value *secret, struct error *why)
+{
+    AUTO(value) struct value *found = NULL;
+    const char *name = kube_name(secret);
+    if (kube_get(k->client, k->kinds[KUBE_SECRET], k->ns, name, &found, why) < 0)
+        return true;
+    const char *app = kube_label(found, KUBE_LABEL_APP);
+    if (text_equal(app, k->app))
+        return false;
+    error_set(why, ERR_DENIED, "secrets/%s belongs to %s", name, app ? app : "somebody else");
+    return true;
+}
+
 // A Secret's name carries the hash of its content: one that is there is the same.
 static int create_secrets(struct kube_target *k, const struct value *secrets, struct error *err)
 {
@@ -120,7 +134,7 @@ static int create_secrets(struct kube_target *k, const struct value *secrets, st
         struct error why = {0};
         if (kube_create(k->client, k->kinds[KUBE_SECRET], k->ns, value_at(secrets, i), NULL, &why) <
                 0 &&
-            why.http_status != 409) {
+            (why.http_status != 409 || is_foreign(k, value_at(secrets, i), &why))) {
             if (err)
                 *err = why;
             return -1;
@@ -260,7 +274,8 @@ static int trim_copies(struct kube_target *k, int64_t epoch, const struct value 
     return 0;
 }
 
-int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct error *err)
+int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live,
+    const struct rollout *rollout, struct error *err)
 {
     AUTO(value) struct value *records = NULL;
     AUTO(value) struct value *kept = value_list();
@@ -272,7 +287,8 @@ int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct
     for (size_t i = 0; i < value_length(records); i++) {
         struct value *record = value_at(records, i);
         int64_t revision = value_get_int(record, "revision", 0);
-        if (i < KUBE_RELEASES_MAX || revision == live) {
+        if (i < KUBE_RELEASES_MAX || revision == live || revision == rollout->from ||
+            revision == rollout->to) {
             value_append(kept, value_share(record));
             continue;
         }

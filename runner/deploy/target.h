@@ -181,6 +181,7 @@ struct target_probe {
     struct http_request request; // what the target says of it; its texts live as long as this
     char *url;
     struct strv headers;
+    struct http_peer peer;
 };
 void target_probe_done(struct target_probe *p);
 DEFINE_AUTO(target_probe, struct target_probe, target_probe_done)
