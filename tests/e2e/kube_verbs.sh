@@ -108,12 +108,19 @@ expect_live() {
     lacks "release $2: "
 }
 
+# Those that were live before have gone, with the connections that were left to them.
+nobody_ends() {
+    [[ $(k get pods -o name | wc -l) == "$instances" ]]
+}
+
 test_a_rollback_by_hand_of_blue_green() {
     new_app
     config=one
     expect 0 deploy v1
     config=two
     expect 0 deploy v2
+    expect_version v2
+    until_true 60 nobody_ends
     start_load
     rollback_by_hand
     expect_version v1
