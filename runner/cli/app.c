@@ -20,12 +20,6 @@ static char *identity_of(const char *who, const char *op)
     return mem_printf("%s/%s-%d-%lld", who, op, (int)getpid(), (long long)clock_unix_ms());
 }
 
-static int call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
-    struct value *job, int fd, bool drives, struct value **ret, struct error *err)
-{
-    return app_call_with(cli, op, app, where, job, -1, drives, ret, err);
-}
-
 int app_call_with(struct cli *cli, const char *op, const char *app,
     const struct place_options *where, struct value *job, int fd, bool drives, struct value **ret,
     struct error *err)
@@ -73,7 +67,7 @@ int app_call_with(struct cli *cli, const char *op, const char *app,
 int app_call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
     struct value *job, bool drives, struct value **ret, struct error *err)
 {
-    return call(cli, op, app, where, job, -1, drives, ret, err);
+    return app_call_with(cli, op, app, where, job, -1, drives, ret, err);
 }
 
 int app_ask_text(struct cli *cli, const char *op, const char *app,
@@ -89,7 +83,7 @@ int app_ask_text(struct cli *cli, const char *op, const char *app,
         return -1;
     if (lseek(fd, 0, SEEK_SET) < 0)
         return error_errno(err, "the job's document");
-    if (call(cli, op, app, where, value_share(owned), fd, false, ret, err) < 0)
+    if (app_call_with(cli, op, app, where, value_share(owned), fd, false, ret, err) < 0)
         return -1;
     if (lseek(fd, (off_t)length, SEEK_SET) < 0)
         return error_errno(err, "the answer");

@@ -30,6 +30,7 @@ static const struct command *const commands[] = {
     &cmd_status,
     &cmd_history,
     &cmd_allow,
+    &cmd_pause,
     &cmd_resume,
     &cmd_promote,
     &cmd_abort,

@@ -340,6 +340,7 @@ int kube_observe(struct target *t, struct snapshot *ret, struct error *err)
     ret->position = state.position;
     ret->last = state.last;
     ret->abort_requested = state.abort_requested;
+    ret->pause_requested = state.pause_requested;
     ret->promote_requested = state.promote_requested &&
                              state.promote_turns == state.position.turns &&
                              state.promote_step == state.position.step;

@@ -163,7 +163,7 @@ static char *state_after(const struct printing *p)
     s.last = outcome_of(p);
     if (r->to > s.last_revision)
         s.last_revision = r->to;
-    s.abort_requested = s.promote_requested = false;
+    s.abort_requested = s.promote_requested = s.pause_requested = false;
     AUTO(value)
     struct value *refused = refused_judged(p->state.refused, r, s.live, p->script->records, s.last,
         "rolled back by hand", clock_unix_ms());
@@ -322,6 +322,7 @@ static int add_step(struct printing *p, const struct step *step, struct error *e
     case STEP_RETIRE:
         retire(p, step->set);
         return 0;
+    case STEP_HOOK: // a rollback has none
     case STEP_COMMIT:
     case STEP_DRAIN:
     case STEP_GATE:

@@ -282,12 +282,12 @@ static int act(struct kube_target *k, const struct target_write *w, struct error
     return error_set(err, ERR_PROTOCOL, "a step without an act was written as one");
 }
 
-// What the server said no to, and will again: invalid, forbidden, another's field. It is told as
-// the doom of the set at the next look, so that the rollout goes back rather than stands.
+// What the server said no to, and will again: invalid, forbidden, another's field or object. It is
+// told as the doom of the set at the next look, so that the rollout goes back rather than stands.
 static bool is_final(const struct error *err)
 {
-    return !err->retryable &&
-           (err->kind == ERR_NOT_FOUND || (err->http_status >= 400 && err->http_status < 500));
+    return !err->retryable && (err->kind == ERR_NOT_FOUND || err->kind == ERR_DENIED ||
+                                  (err->http_status >= 400 && err->http_status < 500));
 }
 
 int kube_write(struct target *t, const struct target_write *w, struct error *err)
@@ -334,7 +334,7 @@ static int change_begin(void *arg, struct kube_state *state, struct error *err)
         (struct position){.phase = PHASE_FORWARD, .step_began_unix_ms = clock_unix_ms()};
     state->last = OUTCOME_PENDING;
     state->percent = state->hooks = 0;
-    state->abort_requested = state->promote_requested = false;
+    state->abort_requested = state->promote_requested = state->pause_requested = false;
     state->abort_who[0] = '\0';
     return 0;
 }
@@ -365,7 +365,7 @@ static int change_end(void *arg, struct kube_state *state, struct error *err)
     state->refused = refused;
     state->position = (struct position){0};
     state->last = end->outcome;
-    state->abort_requested = state->promote_requested = false;
+    state->abort_requested = state->promote_requested = state->pause_requested = false;
     state->abort_who[0] = '\0';
     return 0;
 }

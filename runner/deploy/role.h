@@ -28,9 +28,15 @@
 //        changes nothing → and {"program"}
 //   {"op": "print_rollback", "to"?: revision, "why"?} and the descriptor of a file
 //        Appends to the file a shell script of kubectl that does it. → {}
+//   {"op": "plan"} and the descriptor of a file that holds {"manifest": as it would be put, without
+//    secrets, "spec": the checked section, "native_peak"?: pods of a native rolling}
+//        Appends to the file what the cluster says to it, as lines of `davit plan`. → {"fine":
+//        whether it would be taken, with the rights and the room that there are}
 //   {"op": "abort"}
 //        Whoever drives the rollout takes it back; when nobody does, this one. "success": it goes,
 //        or went, back.
+//   {"op": "pause"}
+//        Leaves word that the rollout parks at the end of its step; "resume" takes it back.
 //   {"op": "promote"}
 //        Drives on what waited for it.
 //

@@ -16,8 +16,11 @@ int session_claim_from_the_dead(struct session *s, const char *run, struct error
 session_job_fn session_rollback;
 // role_print.c
 session_job_fn session_print_rollback;
+// role_plan.c
+session_job_fn session_plan;
 // role_requests.c
-session_job_fn session_do_abort, session_do_promote, session_do_allow, session_do_down;
+session_job_fn session_do_abort, session_do_promote, session_do_pause, session_do_allow,
+    session_do_down;
 // role_adopt.c
 session_job_fn session_do_adopt, session_do_eject;
 // role_show.c

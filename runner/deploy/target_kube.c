@@ -181,6 +181,10 @@ static int change_request(void *arg, struct kube_state *state, struct error *err
         state->promote_step = state->position.step;
         return 0;
     }
+    if (text_equal(r->what, "pause") || text_equal(r->what, "resume")) {
+        state->pause_requested = text_equal(r->what, "pause");
+        return 0;
+    }
     return error_set(err, ERR_PROTOCOL, "\"%s\" is nothing that can be requested", r->what);
 }
 
