@@ -1,7 +1,6 @@
 // Taking over an app that runs already on a cluster, and giving it back: adopt, eject.
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cli/app.h"
@@ -58,31 +57,16 @@ static const struct opt eject_options[] = {
     OPT_END,
 };
 
-static int call_eject(const struct cli *cli, const struct eject_command *command, bool dry_run,
-    int fd, struct value **ret, struct error *err)
+static int save(
+    const struct cli *cli, const char *directory, const struct str *text, struct error *err)
 {
-    struct cli copy = *cli;
-    struct value *job = value_map();
-    value_set_bool(job, "dry_run", dry_run);
-    return app_call_with(
-        &copy, "eject", cli->args.items[0], &command->place, job, fd, false, ret, err);
-}
-
-static int save(const struct cli *cli, const char *directory, int fd, struct error *err)
-{
-    AUTO(str) struct str text;
-    str_init(&text, MANIFESTS_SIZE_MAX);
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return error_errno(err, "lseek");
-    if (fd_read_all(fd, &text, err) < 0 || str_check(&text, "the manifests", err) < 0)
-        return -1;
     if (text_equal(directory, "-"))
-        return fd_write_all(STDOUT_FILENO, text.data, text.length, err);
+        return fd_write_all(STDOUT_FILENO, text->data, text->length, err);
     AUTO_FREE char *name = mem_printf("%s.json", cli->args.items[0]);
     AUTO_FREE char *path = path_join(directory, name);
     if (dir_make(AT_FDCWD, directory, 0755, err) < 0)
         return -1;
-    return file_replace(AT_FDCWD, path, 0644, text.data, text.length, err);
+    return file_replace(AT_FDCWD, path, 0644, text->data, text->length, err);
 }
 
 static void tell(const struct value *result)
@@ -96,18 +80,24 @@ static void tell(const struct value *result)
 static int eject(struct cli *cli, void *arg, struct error *err)
 {
     const struct eject_command *command = arg;
+    const struct place_options *place = &command->place;
+    const char *app = cli->args.items[0];
+    struct value *ask = value_map();
     AUTO(value) struct value *before = NULL;
     AUTO(value) struct value *after = NULL;
-    AUTO_FD int fd = memfd_create("manifests", MFD_CLOEXEC);
-    if (!command->directory)
+    AUTO(str) struct str text;
+    str_init(&text, MANIFESTS_SIZE_MAX);
+    value_set_bool(ask, "dry_run", true);
+    if (!command->directory) {
+        value_free(ask);
         return error_set(err, ERR_USAGE, "where do the manifests go? --directory DIR, or -");
-    if (fd < 0)
-        return error_errno(err, "memfd_create");
-    if (call_eject(cli, command, true, fd, &before, err) < 0)
+    }
+    if (app_ask_text(cli, "eject", app, place, ask, NULL, &text, &before, err) < 0 ||
+        str_check(&text, "the manifests", err) < 0)
         return -1;
-    if (value_get(before, "release") && save(cli, command->directory, fd, err) < 0)
+    if (value_get(before, "release") && save(cli, command->directory, &text, err) < 0)
         return -1;
-    if (!command->dry_run && call_eject(cli, command, false, -1, &after, err) < 0)
+    if (!command->dry_run && app_call(cli, "eject", app, place, NULL, false, &after, err) < 0)
         return -1;
     const struct value *result = command->dry_run ? before : after;
     if (!text_equal(command->directory, "-"))

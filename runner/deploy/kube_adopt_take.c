@@ -252,11 +252,9 @@ static int await(const struct taking *t, enum kube_of of, const char *name,
     }
 }
 
-// Those too that were made from the old template while it was changed.
-static int label_pods(const struct taking *t, struct error *err)
+static int list_pods(const struct taking *t, struct value **ret, struct error *err)
 {
-    struct kube_target *k = t->k;
-    AUTO(value) struct value *pods = NULL;
+    const struct kube_target *k = t->k;
     AUTO(str) struct str selector;
     str_init(&selector, STR_TEXT_MAX);
     struct value_cursor cursor = {
@@ -265,7 +263,15 @@ static int label_pods(const struct taking *t, struct error *err)
     struct value *item;
     while (value_next(&cursor, &key, &item))
         str_printf(&selector, "%s%s=%s", selector.length ? "," : "", key, value_text(item));
-    if (kube_list(k->client, k->kinds[KUBE_POD], k->ns, selector.data, &pods, err) < 0)
+    return kube_list(k->client, k->kinds[KUBE_POD], k->ns, selector.data, ret, err);
+}
+
+// Those too that were made from the old template while it was changed.
+static int label_pods(const struct taking *t, struct error *err)
+{
+    struct kube_target *k = t->k;
+    AUTO(value) struct value *pods = NULL;
+    if (list_pods(t, &pods, err) < 0)
         return -1;
     for (size_t i = 0; i < value_length(pods); i++) {
         const struct value *pod = value_at(pods, i);
@@ -406,6 +412,45 @@ static void let_go(const struct taking *t)
         merge(t, KUBE_DEPLOYMENT, t->deployment, resuming, &ignored);
 }
 
+// A patch of nothing, which the server does not keep: it says whether another one would be let
+// through, before anything is paused.
+static int may_patch(const struct taking *t, enum kube_of of, const char *name, struct error *err)
+{
+    struct kube_target *k = t->k;
+    AUTO(value) struct value *nothing = value_map();
+    AUTO_FREE char *at = kube_path(k->kinds[of], k->ns, name);
+    AUTO_FREE char *path = mem_printf("%s?dryRun=All", at);
+    const struct kube_request request = {.method = "PATCH",
+        .path = path,
+        .content_type = "application/merge-patch+json",
+        .body = nothing};
+    return kube_do(k->client, &request, NULL, err);
+}
+
+// Of a ReplicaSet and of pods: the rest is what every deploy does.
+static int check_rights(const struct taking *t, struct error *err)
+{
+    struct kube_target *k = t->k;
+    AUTO(value) struct value *set = NULL;
+    AUTO(value) struct value *pods = NULL;
+    if (kube_get(k->client, k->kinds[KUBE_REPLICA_SET], k->ns, t->replica_set, &set, err) < 0 ||
+        may_patch(t, KUBE_REPLICA_SET, t->replica_set, err) < 0 || list_pods(t, &pods, err) < 0)
+        return -1;
+    for (size_t i = 0; i < value_length(pods); i++) {
+        AUTO(value) struct value *pod = NULL;
+        const char *name = kube_name(value_at(pods, i));
+        struct error why = {0};
+        if (kube_get(k->client, k->kinds[KUBE_POD], k->ns, name, &pod, &why) == 0 &&
+            may_patch(t, KUBE_POD, name, &why) == 0)
+            return 0; // one stands for all
+        if (why.kind == ERR_NOT_FOUND)
+            continue;
+        *err = why;
+        return -1;
+    }
+    return 0;
+}
+
 int kube_adopt_take(struct target *target, int64_t epoch, const struct kube_adoption *a,
     int64_t revision, struct error *err)
 {
@@ -417,6 +462,8 @@ int kube_adopt_take(struct target *target, int64_t epoch, const struct kube_adop
         .epoch = epoch,
         .revision = revision,
     };
+    if (check_rights(&t, err) < 0)
+        return error_wrap(err, "nothing was changed");
     if (label_all(&t, err) < 0 || own_deployment(&t, err) < 0) {
         let_go(&t);
         return -1;

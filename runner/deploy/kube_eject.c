@@ -206,16 +206,23 @@ static int strip_live(const struct leaving *l, int64_t epoch, struct error *err)
     return l->deployment ? strip(k, epoch, k->kinds[KUBE_DEPLOYMENT], l->deployment, err) : 0;
 }
 
-// What bears our label still and is of no use to anybody else.
+// What bears our label still and is of no use to anybody else. `optional`: whoever may not look at
+// the kind has never made one.
 static int delete_rest(struct kube_target *k, int64_t epoch, const char *api_version,
-    const char *name, struct error *err)
+    const char *name, bool optional, struct error *err)
 {
     const struct kube_kind *kind;
     AUTO(value) struct value *items = NULL;
     AUTO(manifest) struct manifest rest = {.others = value_list()};
-    if (kube_kind_find(k->client, api_version, name, &kind, err) < 0 ||
-        kube_list(k->client, kind, k->ns, k->selector, &items, err) < 0)
+    struct error why = {0};
+    if (kube_kind_find(k->client, api_version, name, &kind, err) < 0)
         return -1;
+    if (kube_list(k->client, kind, k->ns, k->selector, &items, &why) < 0) {
+        if (why.kind == ERR_DENIED && optional)
+            return 0;
+        *err = why;
+        return -1;
+    }
     for (size_t i = 0; i < value_length(items); i++) {
         struct value *named = value_map();
         value_set_str(named, "apiVersion", api_version);
@@ -257,10 +264,12 @@ static int forget(struct kube_target *k, int64_t epoch, struct error *err)
 {
     static const struct {
         const char *api_version, *kind;
-    } rest[] = {{"v1", "Service"}, {"apps/v1", "Deployment"}, {"v1", "ConfigMap"}, {"v1", "Secret"},
-        {"apps/v1", "ControllerRevision"}};
+        bool optional;
+    } rest[] = {{"v1", "Service", false}, {"apps/v1", "Deployment", false},
+        {"v1", "ConfigMap", true}, {"v1", "Secret", true},
+        {"apps/v1", "ControllerRevision", false}};
     for (size_t i = 0; i < ARRAY_LEN(rest); i++)
-        if (delete_rest(k, epoch, rest[i].api_version, rest[i].kind, err) < 0)
+        if (delete_rest(k, epoch, rest[i].api_version, rest[i].kind, rest[i].optional, err) < 0)
             return -1;
     failpoint("eject.forgotten");
     kube_unclaim(k);
