@@ -98,8 +98,7 @@ static int apply_once(struct kube_target *k, int64_t epoch, int64_t release,
     // Without its uid, an object that has gone meanwhile would be made again.
     value_set_str(value_get(wanted, "metadata"), "uid", kube_uid(now));
     // A version that no object has lets one be made, and not written over by a late answer to this.
-    value_set_str(
-        value_get(wanted, "metadata"), "resourceVersion", now ? kube_version(now) : "1");
+    value_set_str(value_get(wanted, "metadata"), "resourceVersion", now ? kube_version(now) : "1");
     if (kube_apply(k->client, kind, k->ns, wanted, &how, &answer, err) < 0)
         return -1;
     kube_own(k, kind, kube_name(answer), answer);

@@ -207,7 +207,8 @@ static int weigh(const struct act *a, int percent, struct error *err)
     }
     // Somebody has deleted it: made again, it gives no traffic before the patch.
     AUTO(value) struct value *again = operations;
-    if (why.kind == ERR_NOT_FOUND && kube_apply_service(a->k, a->epoch, a->release, false, &why) == 0)
+    if (why.kind == ERR_NOT_FOUND &&
+        kube_apply_service(a->k, a->epoch, a->release, false, &why) == 0)
         return patch(a, KUBE_SERVICE, kube_name(m->service), value_share(again), err);
     if (err)
         *err = why;
@@ -354,7 +355,8 @@ int kube_begin(struct target *t, int64_t epoch, const struct rollout *rollout, s
 {
     struct kube_target *k = kube_of(t);
     struct beginning b = {k, rollout};
-    // What a rollout will look at is followed now: a right that is missing stops it here, untouched.
+    // What a rollout will look at is followed now: a right that is missing stops it here,
+    // untouched.
     if (!kube_known(k, rollout->to, err) || !kube_watch_of(k, KUBE_EVENT, err) ||
         kube_sync(k, err) < 0)
         return -1;
@@ -420,8 +422,8 @@ static int tidy(
     struct error why = {0};
     bool done = prune(k, end, live, &why) == 0 || is_final(&why);
     done = done && (autoscale(k, end->epoch, live, &why) == 0 || is_final(&why));
-    done = done && (kube_release_trim(k, end->epoch, live, end->rollout, &why) == 0 ||
-                       is_final(&why));
+    done =
+        done && (kube_release_trim(k, end->epoch, live, end->rollout, &why) == 0 || is_final(&why));
     if (done)
         return 0;
     if (err)

@@ -38,6 +38,7 @@ runs() {
 # Before the first pod of the release, and once; a release that needs no other Job takes the old ones away.
 test_hooks_run_once_before_and_after() {
     new_app
+    may_keep jobs.batch statefulsets.apps secrets
     job migrate 0
     job clean 0
     expect 0 hooked v1 '{before: {job: migrate, timeout: 1m}, after: [clean]}'
@@ -75,6 +76,7 @@ killed_at() {
 
 test_a_hook_outlives_its_driver() {
     new_app
+    may_keep jobs.batch statefulsets.apps secrets
     job migrate 0
     killed_at deploy.hook_created:1 v1 r1
     killed_at deploy.hook_begun:1 v2 r2
@@ -82,6 +84,7 @@ test_a_hook_outlives_its_driver() {
 
 test_a_hook_that_fails_goes_back() {
     new_app
+    may_keep jobs.batch statefulsets.apps secrets
     job migrate 0
     expect 0 hooked v1 '{before: {job: migrate, irreversible: true}}'
     job migrate 3
@@ -109,6 +112,7 @@ test_a_hook_that_fails_goes_back() {
 
 test_an_irreversible_hook_is_a_fence() {
     new_app
+    may_keep jobs.batch statefulsets.apps secrets
     job migrate 0
     expect 0 deploy v1
     pipeline v2
@@ -133,6 +137,7 @@ test_an_irreversible_hook_is_a_fence() {
 # A Job that is no hook runs once for each content, whatever the other objects do.
 test_a_guestbook_with_a_plain_job() {
     new_app
+    may_keep jobs.batch statefulsets.apps secrets
     config=one
     instances=2
     job seed 0
@@ -199,6 +204,7 @@ END
 # What a command prints is what a file says; it sees the workspace and the variables, and no secret.
 test_manifests_that_a_command_prints() {
     new_app
+    may_keep jobs.batch statefulsets.apps secrets
     write_manifests
     sed -i 's/\${{ image }}/@IMAGE@/' k8s/app.yaml
     # shellcheck disable=SC2016 # the stage's variables
