@@ -20,9 +20,8 @@ static char *identity_of(const char *who, const char *op)
     return mem_printf("%s/%s-%d-%lld", who, op, (int)getpid(), (long long)clock_unix_ms());
 }
 
-int app_call_with(struct cli *cli, const char *op, const char *app,
-    const struct place_options *where, struct value *job, int fd, bool drives, struct value **ret,
-    struct error *err)
+static int call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
+    struct value *job, int fd, bool drives, struct value **ret, struct error *err)
 {
     AUTO(cli_context) struct cli_context context = {0};
     AUTO(value) struct value *owned = job ? job : value_map();
@@ -67,7 +66,7 @@ int app_call_with(struct cli *cli, const char *op, const char *app,
 int app_call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
     struct value *job, bool drives, struct value **ret, struct error *err)
 {
-    return app_call_with(cli, op, app, where, job, -1, drives, ret, err);
+    return call(cli, op, app, where, job, -1, drives, ret, err);
 }
 
 int app_ask_text(struct cli *cli, const char *op, const char *app,
@@ -83,7 +82,7 @@ int app_ask_text(struct cli *cli, const char *op, const char *app,
         return -1;
     if (lseek(fd, 0, SEEK_SET) < 0)
         return error_errno(err, "the job's document");
-    if (app_call_with(cli, op, app, where, value_share(owned), fd, false, ret, err) < 0)
+    if (call(cli, op, app, where, value_share(owned), fd, false, ret, err) < 0)
         return -1;
     if (lseek(fd, (off_t)length, SEEK_SET) < 0)
         return error_errno(err, "the answer");
