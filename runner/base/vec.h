@@ -35,7 +35,8 @@
     for (typeof(&*(vec)->items) item = (vec)->items; item && item < (vec)->items + (vec)->length;  \
          item++)
 
-void *vec_grow_(void **items, size_t *length, size_t *capacity, size_t item_size);
+void *vec_grow_(void **items, size_t *length, size_t *capacity, size_t item_size)
+    __attribute__((returns_nonnull));
 
 // A NULL-terminated array of strings that it owns; all-zero is empty (items is NULL then).
 struct strv {

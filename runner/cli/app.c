@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "engine/outcome.h"
@@ -19,8 +20,9 @@ static char *identity_of(const char *who, const char *op)
     return mem_printf("%s/%s-%d-%lld", who, op, (int)getpid(), (long long)clock_unix_ms());
 }
 
-int app_call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
-    struct value *job, bool drives, struct value **ret, struct error *err)
+int app_call_with(struct cli *cli, const char *op, const char *app,
+    const struct place_options *where, struct value *job, int fd, bool drives, struct value **ret,
+    struct error *err)
 {
     AUTO(cli_context) struct cli_context context = {0};
     AUTO(value) struct value *owned = job ? job : value_map();
@@ -44,6 +46,7 @@ int app_call(struct cli *cli, const char *op, const char *app, const struct plac
         .program = PROGRAM_DEPLOY,
         .name = op,
         .job = value_share(owned),
+        .job_fd = fd,
         .network = SANDBOX_NETWORK_HOST, // health checks and gates reach the instances
         .grace_ms = ABORT_GRACE_MS,
         .output = &output,
@@ -59,6 +62,32 @@ int app_call(struct cli *cli, const char *op, const char *app, const struct plac
     output_end(&output);
     output_done(&output);
     return status;
+}
+
+int app_call(struct cli *cli, const char *op, const char *app, const struct place_options *where,
+    struct value *job, bool drives, struct value **ret, struct error *err)
+{
+    return app_call_with(cli, op, app, where, job, -1, drives, ret, err);
+}
+
+int app_ask_text(struct cli *cli, const char *op, const char *app,
+    const struct place_options *where, struct value *job, const char *document, struct str *out,
+    struct value **ret, struct error *err)
+{
+    AUTO(value) struct value *owned = job ? job : value_map();
+    size_t length = document ? strlen(document) : 0;
+    AUTO_FD int fd = memfd_create("answer", MFD_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, "memfd_create");
+    if (fd_write_all(fd, document ? document : "", length, err) < 0)
+        return -1;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return error_errno(err, "the job's document");
+    if (app_call_with(cli, op, app, where, value_share(owned), fd, false, ret, err) < 0)
+        return -1;
+    if (lseek(fd, (off_t)length, SEEK_SET) < 0)
+        return error_errno(err, "the answer");
+    return fd_read_all(fd, out, err);
 }
 
 int app_report(const struct cli *cli, const struct value *result)

@@ -35,5 +35,5 @@ int cli_main(int argc, char **argv);
 
 // Each in its own cmd_*.c.
 extern const struct command cmd_run, cmd_plan, cmd_validate, cmd_serve, cmd_rollback, cmd_status,
-    cmd_history, cmd_logs, cmd_runs, cmd_show, cmd_cancel, cmd_resume, cmd_promote, cmd_abort,
-    cmd_allow, cmd_down, cmd_build, cmd_image, cmd_doctor;
+    cmd_history, cmd_logs, cmd_runs, cmd_show, cmd_cancel, cmd_resume, cmd_pause, cmd_promote,
+    cmd_abort, cmd_allow, cmd_down, cmd_adopt, cmd_eject, cmd_build, cmd_image, cmd_doctor;

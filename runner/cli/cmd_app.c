@@ -33,6 +33,15 @@ static int abort_rollout(struct cli *cli, void *arg, struct error *err)
     return app_report(cli, result);
 }
 
+static int pause_rollout(struct cli *cli, void *arg, struct error *err)
+{
+    const struct place_command *command = arg;
+    AUTO(value) struct value *result = NULL;
+    if (app_call(cli, "pause", cli->args.items[0], &command->place, NULL, false, &result, err) < 0)
+        return -1;
+    return app_report(cli, result);
+}
+
 static int promote(struct cli *cli, void *arg, struct error *err)
 {
     const struct place_command *command = arg;
@@ -57,7 +66,7 @@ static int down(struct cli *cli, void *arg, struct error *err)
 const struct command cmd_resume = {
     .name = "resume",
     .arguments = "APP",
-    .summary = "go on with a rollout whose runner died",
+    .summary = "go on with a rollout that is paused, or whose runner died",
     .help =
         "Reads the rollout's position from the target and goes on from there, to the same end.\n\n"
         "  davit resume gin-app\n"
@@ -67,6 +76,22 @@ const struct command cmd_resume = {
     .args_min = 1,
     .args_max = 1,
     .run = resume,
+};
+const struct command cmd_pause = {
+    .name = "pause",
+    .arguments = "APP",
+    .summary = "hold a rollout at the end of the step that it is at",
+    .help =
+        "The run that drives it ends (a success that waits); traffic and capacity stay as the "
+        "step\nleft them, and nobody watches its gates meanwhile. `davit resume` goes on, `davit "
+        "abort`\ntakes it back.\n\n"
+        "  davit pause gin-app\n"
+        "  davit pause gin-app --env staging\n",
+    .options = place_options,
+    .options_size = sizeof(struct place_command),
+    .args_min = 1,
+    .args_max = 1,
+    .run = pause_rollout,
 };
 const struct command cmd_abort = {
     .name = "abort",

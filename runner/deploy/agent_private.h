@@ -138,7 +138,7 @@ struct agent {
     struct rollout rollout; // .to == 0: there has never been one
     struct position position;
     enum outcome last;
-    bool abort_requested, promote_requested;
+    bool abort_requested, promote_requested, pause_requested;
     int promote_turns, promote_step; // the position that the promotion is for
     char abort_who[128];
     VEC(struct port_block) blocks;

@@ -39,7 +39,7 @@ static int fence(const struct agent *a, int64_t epoch, const char *run, struct e
 
 static void clear_requests(struct agent *a)
 {
-    a->abort_requested = a->promote_requested = false;
+    a->abort_requested = a->promote_requested = a->pause_requested = false;
     memset(a->abort_who, 0, sizeof a->abort_who);
 }
 
@@ -226,6 +226,10 @@ int rollout_request(struct agent *a, const char *what, const char *who, struct e
         a->promote_requested = true;
         a->promote_turns = a->position.turns;
         a->promote_step = a->position.step;
+        return 0;
+    }
+    if (strcmp(what, "pause") == 0 || strcmp(what, "resume") == 0) {
+        a->pause_requested = strcmp(what, "pause") == 0;
         return 0;
     }
     return error_set(err, ERR_PROTOCOL, "\"%s\" is nothing that can be requested", what);

@@ -253,6 +253,7 @@ void sets_observe(const struct agent *a, struct snapshot *ret)
         .last = a->last,
         .routed = true,
         .abort_requested = a->abort_requested,
+        .pause_requested = a->pause_requested,
         .promote_requested = a->promote_requested && a->promote_turns == a->position.turns &&
                              a->promote_step == a->position.step,
     };

@@ -53,6 +53,7 @@ static const struct field agent_rows[] = {
     {"last", FIELD(struct agent, last, FIELD_ENUM), .names = outcome_names},
     {"abort_requested", FIELD(struct agent, abort_requested, FIELD_BOOL)},
     {"promote_requested", FIELD(struct agent, promote_requested, FIELD_BOOL)},
+    {"pause_requested", FIELD(struct agent, pause_requested, FIELD_BOOL), .optional = true},
     {"promote_turns", FIELD(struct agent, promote_turns, FIELD_COUNT), .optional = true,
         .max = INT32_MAX},
     {"promote_step", FIELD(struct agent, promote_step, FIELD_COUNT), .optional = true,

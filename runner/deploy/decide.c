@@ -418,6 +418,10 @@ static void decide_step(struct scene *s, struct decision *ret)
     if (broken_off(s, ret))
         return;
     bool done = satisfied(s, step) || passed_over(s, step);
+    if (done && s->seen->pause_requested && before_commit(s)) {
+        *ret = (struct decision){.kind = DECIDE_PARK};
+        return;
+    }
     if (done && advance(s, ret))
         return;
     if (act_missing(s)) {

@@ -16,6 +16,7 @@
 //   5. The current step is satisfied by what is observed, and the next one may be entered: go to
 //   it,
 //      writing its act with the new position; after the last, finish.
+//      A pause that was requested holds here, forward and before COMMIT: it parks.
 //   6. An act that is not visible in the observation (its write was lost, or it never happened) is
 //      written again, if it may be done. One that is visible is not, however long its effect takes:
 //      objects that have not settled, traffic that has not followed yet.
@@ -59,7 +60,7 @@ enum decision_kind {
     DECIDE_PROBE,   // start the gates of the current step on its set
     DECIDE_WAIT,    // until something changes, or `until`
     DECIDE_FINISH,  // all is written: finish with `outcome`
-    DECIDE_PARK,    // a pause for promotion: end the process; anybody resumes
+    DECIDE_PARK,    // a pause for promotion, or a requested one: end the process; anybody resumes
 };
 
 struct decision {

@@ -228,11 +228,11 @@ void gate_check_stable(const struct gate_spec *gate, const struct set_state *bef
     const struct set_state *now, struct gate_verdict *ret)
 {
     char duration[DURATION_TEXT_MAX];
-    const struct instance *worst;
+    const struct instance *worst = NULL;
     *ret = (struct gate_verdict){0};
     say_wanted(ret, "%d ready and no restart for %s", before->desired,
         duration_print(gate->for_ms, duration));
-    if (count_restarts(before, now, &worst)) {
+    if (count_restarts(before, now, &worst) && worst) {
         say_seen(ret, "instance %d restarted%s%.*s", worst->index, worst->last_end[0] ? ": " : "",
             SHOWN_MAX, worst->last_end);
         return;
@@ -245,12 +245,12 @@ void gate_check_restarts(const struct gate_spec *gate, const struct set_state *b
     const struct set_state *now, struct gate_verdict *ret)
 {
     char duration[DURATION_TEXT_MAX];
-    const struct instance *worst;
+    const struct instance *worst = NULL;
     *ret = (struct gate_verdict){0};
     say_wanted(ret, "at most %d in %s", gate->restarts_max, duration_print(gate->for_ms, duration));
     int count = count_restarts(before, now, &worst);
     ret->passed = count <= gate->restarts_max;
-    if (count)
+    if (count && worst)
         say_seen(ret, "%d, most of instance %d%s%.*s", count, worst->index,
             worst->last_end[0] ? ": " : "", SHOWN_MAX, worst->last_end);
     else

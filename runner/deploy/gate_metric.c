@@ -50,7 +50,8 @@ static double margin_of(const struct gate_spec *gate, double number)
 static bool read_point(const struct gate_spec *gate, const struct value *point,
     const struct value *metric, struct reading *ret)
 {
-    *ret = (struct reading){.metric = metric, .text = value_text(value_at(point, 1))};
+    ret->metric = metric;
+    ret->text = value_text(value_at(point, 1));
     if (value_length(point) != 2 || !read_number(ret->text, &ret->number))
         return false;
     ret->margin = margin_of(gate, ret->number);
@@ -111,10 +112,11 @@ static void judge(const struct reading *worst, const struct reading *nan, size_t
 static void read_vector(
     const struct gate_spec *gate, const struct value *result, struct metric_sample *ret)
 {
-    struct reading worst = {0}, nan = {0};
     size_t count = value_length(result);
+    AUTO_FREE struct reading *readings = mem_array(count + 1, sizeof *readings);
+    const struct reading *worst = NULL, *nan = NULL;
     for (size_t i = 0; i < count; i++) {
-        struct reading r;
+        struct reading *r = &readings[i];
         const struct value *series = value_at(result, i);
         if (value_get(series, "histogram")) {
             metric_error("the query gives histograms; take a number of them, as by "
@@ -122,16 +124,16 @@ static void read_vector(
                 ret);
             return;
         }
-        if (!read_point(gate, value_get(series, "value"), value_get(series, "metric"), &r)) {
+        if (!read_point(gate, value_get(series, "value"), value_get(series, "metric"), r)) {
             metric_error("a series of the answer has no number", ret);
             return;
         }
-        if (isnan(r.number) && !nan.text)
+        if (isnan(r->number) && !nan)
             nan = r;
-        else if (!isnan(r.number) && (!worst.text || r.margin < worst.margin))
+        else if (!isnan(r->number) && (!worst || r->margin < worst->margin))
             worst = r;
     }
-    judge(worst.text ? &worst : NULL, nan.text ? &nan : NULL, count, ret);
+    judge(worst, nan, count, ret);
 }
 
 static void read_result(
@@ -139,7 +141,7 @@ static void read_result(
 {
     const char *type = value_get_str(data, "resultType");
     const struct value *result = value_get(data, "result");
-    struct reading r;
+    struct reading r = {0};
     if (text_equal(type, "vector") && value_type(result) == VALUE_LIST) {
         read_vector(gate, result, ret);
     } else if (text_equal(type, "scalar") && read_point(gate, result, NULL, &r)) {

@@ -68,6 +68,18 @@ static bool changed_meanwhile(const struct error *err)
     return err->kind == ERR_CONFLICT && err->http_status;
 }
 
+// A selector is for ever. That of a Deployment which was there before davit tells no slots; another
+// difference is the file's mistake, and the server's to name.
+static void keep_selector(const struct value *now, struct value *wanted)
+{
+    const struct value *has = kube_at(now, "spec", "selector");
+    struct value *labels = kube_at(wanted, "spec", "selector", "matchLabels");
+    if (!has || !value_get_str(labels, KUBE_LABEL_SLOT) ||
+        value_get_str(value_get(has, "matchLabels"), KUBE_LABEL_SLOT))
+        return;
+    value_set(labels, KUBE_LABEL_SLOT, NULL);
+}
+
 // Another manager's fields are taken over only where the object is ours: what stands in the file is
 // what is meant. In an object that is not, the error names them.
 static int apply_once(struct kube_target *k, int64_t epoch, int64_t release,
@@ -81,10 +93,13 @@ static int apply_once(struct kube_target *k, int64_t epoch, int64_t release,
     if (now && (check_owner(k, kind, now, err) < 0 || kube_check_stamp(k, now, epoch, err) < 0))
         return -1;
     struct kube_apply how = {.force = now && kube_label(now, KUBE_LABEL_APP)};
+    keep_selector(now, wanted);
     kube_mark(wanted, epoch, release);
     // Without its uid, an object that has gone meanwhile would be made again.
     value_set_str(value_get(wanted, "metadata"), "uid", kube_uid(now));
-    value_set_str(value_get(wanted, "metadata"), "resourceVersion", kube_version(now));
+    // A version that no object has lets one be made, and not written over by a late answer to this.
+    value_set_str(
+        value_get(wanted, "metadata"), "resourceVersion", now ? kube_version(now) : "1");
     if (kube_apply(k->client, kind, k->ns, wanted, &how, &answer, err) < 0)
         return -1;
     kube_own(k, kind, kube_name(answer), answer);
@@ -126,7 +141,7 @@ static const char *slot_of(const struct kube_known *release, bool one_slot, cons
     return slot ? slot : KUBE_SLOT_NONE;
 }
 
-static int apply_service(struct kube_target *k, int64_t epoch, const struct kube_known *release,
+int kube_apply_service(struct kube_target *k, int64_t epoch, const struct kube_known *release,
     bool one_slot, struct error *err)
 {
     const struct manifest *m = &release->manifest;
@@ -203,7 +218,7 @@ int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_kn
             await_kind(k, object, err) < 0)
             return -1;
     }
-    return apply_service(k, epoch, release, one_slot, err);
+    return kube_apply_service(k, epoch, release, one_slot, err);
 }
 
 static bool rolls(const char *kind)

@@ -56,13 +56,15 @@ int kube_explain(struct target *t, int64_t release, struct str *out, struct erro
     AUTO(value) struct value *pods = kube_items(k, KUBE_POD, err);
     AUTO(value) struct value *sets = pods ? kube_items(k, KUBE_REPLICA_SET, err) : NULL;
     AUTO(value) struct value *events = sets ? kube_items(k, KUBE_EVENT, err) : NULL;
-    if (!events || input_of(k, release, &in, &deployment, err) < 0)
+    if (!events)
+        return -1;
+    if (kube_hook_explain(k, kube_known(k, release, NULL), pods, out))
+        return 0;
+    if (input_of(k, release, &in, &deployment, err) < 0)
         return -1;
     in.pods = pods;
     in.replica_sets = sets;
     in.events = events;
-    if (kube_hook_explain(k, kube_known(k, release, NULL), pods, out))
-        return 0;
     verdict_explain(&in, k->ns, out);
     if (verdict_log_wanted(&in, true, &wanted))
         kube_last_lines(k, wanted.pod, wanted.container, wanted.previous, out);

@@ -134,6 +134,7 @@ int kube_hook_begin(struct kube_target *k, int64_t epoch, const struct kube_know
     failpoint("deploy.hook_created");
     if (kube_state_change(k, epoch, change_begun, &number, err) < 0)
         return -1;
+    failpoint("deploy.hook_begun");
     return let_run(k, epoch, release, kind, name, err);
 }
 

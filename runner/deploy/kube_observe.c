@@ -53,8 +53,8 @@ struct look {
     const struct kube_state *state;
     struct verdict_input input; // without the Deployment
     struct value *pods, *replica_sets, *events;
-    bool has_service;            // by the release's manifest
-    const struct value *service; // NULL: it is not there
+    bool has_service;      // by the release's manifest
+    struct value *service; // NULL: it is not there
 };
 
 // --- sets ---
@@ -115,9 +115,15 @@ static int fill_set(struct look *l, enum set which, struct set_state *set, struc
     };
     if (!set->release)
         return 0;
-    const struct kube_known *known = kube_known(l->k, set->release, err);
-    if (!known)
+    struct error why = {0};
+    const struct kube_known *known = kube_known(l->k, set->release, &why);
+    if (!known && why.kind == ERR_NOT_FOUND && l->state->position.phase == PHASE_NONE)
+        return 0; // somebody has taken an old record away
+    if (!known) {
+        if (err)
+            *err = why;
         return -1;
+    }
     const struct value *deployment = kube_deployment(l->k, known, set->slot);
     l->input.port = known->manifest.port;
     if (!known->manifest.workload)
@@ -270,13 +276,17 @@ static int fill_step(struct look *l, struct snapshot *ret, struct error *err)
                  : -1;
 }
 
+// Kept, because what is looked up after it may run the loop.
 static void find_service(struct look *l)
 {
     const struct rollout *r = &l->state->rollout;
     const struct kube_known *known = r->to ? kube_known(l->k, r->to, NULL) : NULL;
+    struct kube_watch *watch = kube_watch_of(l->k, KUBE_SERVICE, NULL);
     l->has_service = known && known->manifest.service;
-    l->service =
-        l->has_service ? seen(l->k, KUBE_SERVICE, kube_name(known->manifest.service)) : NULL;
+    if (!l->has_service || !watch)
+        return;
+    struct value *found = kube_watch_get(watch, kube_name(known->manifest.service));
+    l->service = found ? value_share(found) : NULL;
 }
 
 static int fill_sets(struct look *l, struct snapshot *ret, struct error *err)
@@ -336,6 +346,7 @@ int kube_observe(struct target *t, struct snapshot *ret, struct error *err)
     ret->position = state.position;
     ret->last = state.last;
     ret->abort_requested = state.abort_requested;
+    ret->pause_requested = state.pause_requested;
     ret->promote_requested = state.promote_requested &&
                              state.promote_turns == state.position.turns &&
                              state.promote_step == state.position.step;
@@ -346,6 +357,7 @@ int kube_observe(struct target *t, struct snapshot *ret, struct error *err)
         status = fill_sets(&l, ret, err);
     if (status == 0)
         status = fill_step(&l, ret, err);
+    value_free(l.service);
     value_free(l.pods);
     value_free(l.replica_sets);
     value_free(l.events);

@@ -9,6 +9,7 @@
 //   kube_hook.c      Jobs that run once for a release
 //   kube_release.c   ControllerRevisions
 //   kube_explain.c   causes and logs
+//   kube_print.c     a rollback as kubectl commands
 //
 // All calls run the loop, so a Lease is renewed and watches go on whatever is waited for.
 #pragma once
@@ -139,6 +140,9 @@ void kube_known_free(struct kube_known *known);
 int kube_stamp_release(struct kube_target *k, int64_t epoch, int64_t revision, struct error *err);
 int kube_release_put(struct target *t, int64_t epoch, const struct value *record,
     const struct value *secrets, int64_t secrets_of, int64_t *ret_revision, struct error *err);
+// The ControllerRevision of a record; the caller's.
+struct value *kube_release_object(
+    const struct kube_target *k, const struct value *record, int64_t revision, int64_t epoch);
 int kube_release_list(struct target *t, struct value **ret_list, struct error *err);
 int kube_release_check(
     struct target *t, int64_t revision, struct value **ret_missing, struct error *err);
@@ -146,8 +150,9 @@ int kube_release_check(
 int kube_release_end(
     struct kube_target *k, const struct target_end *end, int hooks, struct error *err);
 // Old records go, and the copies of ConfigMaps and Secrets that none of those that stay refers to.
-#define KUBE_RELEASES_MAX 20 // that stay; the live one besides
-int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct error *err);
+#define KUBE_RELEASES_MAX 20 // that stay; the live one and those of the rollout besides
+int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live,
+    const struct rollout *rollout, struct error *err);
 
 // --- kube_observe.c ---
 
@@ -179,6 +184,8 @@ int kube_apply_one(struct kube_target *k, int64_t epoch, int64_t release,
 int kube_apply_others(struct kube_target *k, int64_t epoch, const struct kube_known *release,
     bool one_slot, bool jobs, struct error *err);
 bool kube_applies_jobs(const struct rollout *rollout, enum phase phase);
+int kube_apply_service(struct kube_target *k, int64_t epoch, const struct kube_known *release,
+    bool one_slot, struct error *err);
 // Lets the release's HorizontalPodAutoscaler, if it has one, scale its slot.
 int kube_point_autoscaler(
     struct kube_target *k, int64_t epoch, const struct kube_known *release, struct error *err);

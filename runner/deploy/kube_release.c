@@ -113,6 +113,20 @@ static int change_last(void *arg, struct kube_state *state, struct error *err)
     return 0;
 }
 
+// One of that name and content is another app's: whoever takes it away would take it from both.
+static bool is_foreign(struct kube_target *k, const struct value *secret, struct error *why)
+{
+    AUTO(value) struct value *found = NULL;
+    const char *name = kube_name(secret);
+    if (kube_get(k->client, k->kinds[KUBE_SECRET], k->ns, name, &found, why) < 0)
+        return true;
+    const char *app = kube_label(found, KUBE_LABEL_APP);
+    if (text_equal(app, k->app))
+        return false;
+    error_set(why, ERR_DENIED, "secrets/%s belongs to %s", name, app ? app : "somebody else");
+    return true;
+}
+
 // A Secret's name carries the hash of its content: one that is there is the same.
 static int create_secrets(struct kube_target *k, const struct value *secrets, struct error *err)
 {
@@ -120,7 +134,7 @@ static int create_secrets(struct kube_target *k, const struct value *secrets, st
         struct error why = {0};
         if (kube_create(k->client, k->kinds[KUBE_SECRET], k->ns, value_at(secrets, i), NULL, &why) <
                 0 &&
-            why.http_status != 409) {
+            (why.http_status != 409 || is_foreign(k, value_at(secrets, i), &why))) {
             if (err)
                 *err = why;
             return -1;
@@ -129,7 +143,7 @@ static int create_secrets(struct kube_target *k, const struct value *secrets, st
     return 0;
 }
 
-static struct value *make_object(
+struct value *kube_release_object(
     const struct kube_target *k, const struct value *record, int64_t revision, int64_t epoch)
 {
     AUTO_FREE char *name = revision_name(k, revision);
@@ -164,7 +178,7 @@ int kube_release_put(struct target *t, int64_t epoch, const struct value *record
     if (create_secrets(k, secrets, err) < 0 ||
         kube_state_change(k, epoch, change_last, &n, err) < 0)
         return -1;
-    AUTO(value) struct value *object = make_object(k, record, n.wanted, epoch);
+    AUTO(value) struct value *object = kube_release_object(k, record, n.wanted, epoch);
     if (kube_create(k->client, k->kinds[KUBE_REVISION], k->ns, object, NULL, err) < 0)
         return -1;
     *ret_revision = n.wanted;
@@ -230,12 +244,26 @@ static bool is_named(const struct value *records, const struct value *object)
     return false;
 }
 
-static int trim_copies(struct kube_target *k, int64_t epoch, const struct value *kept,
-    const char *kind_name, struct error *err)
+static bool has_kind(const struct value *records, const char *kind)
+{
+    for (size_t i = 0; i < value_length(records); i++) {
+        const struct value *others =
+            value_get(value_get(value_at(records, i), "manifest"), "others");
+        for (size_t j = 0; j < value_length(others); j++)
+            if (text_equal(value_get_str(value_at(others, j), "kind"), kind))
+                return true;
+    }
+    return false;
+}
+
+static int trim_copies(struct kube_target *k, int64_t epoch, const struct value *gone,
+    const struct value *kept, const char *kind_name, struct error *err)
 {
     const struct kube_kind *kind;
     AUTO(value) struct value *copies = NULL;
     AUTO_FREE char *selector = mem_printf("%s,%s=true", k->selector, KUBE_LABEL_COPY);
+    if (!has_kind(gone, kind_name)) // nor need there be the right to list them
+        return 0;
     if (kube_kind_find(k->client, "v1", kind_name, &kind, err) < 0 ||
         kube_list(k->client, kind, k->ns, selector, &copies, err) < 0)
         return -1;
@@ -246,10 +274,12 @@ static int trim_copies(struct kube_target *k, int64_t epoch, const struct value 
     return 0;
 }
 
-int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct error *err)
+int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live,
+    const struct rollout *rollout, struct error *err)
 {
     AUTO(value) struct value *records = NULL;
     AUTO(value) struct value *kept = value_list();
+    AUTO(value) struct value *gone = value_list();
     if (kube_release_list(&k->target, &records, err) < 0)
         return -1;
     if (value_length(records) <= KUBE_RELEASES_MAX)
@@ -257,16 +287,18 @@ int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live, struct
     for (size_t i = 0; i < value_length(records); i++) {
         struct value *record = value_at(records, i);
         int64_t revision = value_get_int(record, "revision", 0);
-        if (i < KUBE_RELEASES_MAX || revision == live) {
+        if (i < KUBE_RELEASES_MAX || revision == live || revision == rollout->from ||
+            revision == rollout->to) {
             value_append(kept, value_share(record));
             continue;
         }
         AUTO_FREE char *name = revision_name(k, revision);
+        value_append(gone, value_share(record));
         if (kube_delete_one(k, epoch, k->kinds[KUBE_REVISION], name, err) < 0)
             return -1;
     }
-    return trim_copies(k, epoch, kept, "ConfigMap", err) < 0 ||
-                   trim_copies(k, epoch, kept, "Secret", err) < 0
+    return trim_copies(k, epoch, gone, kept, "ConfigMap", err) < 0 ||
+                   trim_copies(k, epoch, gone, kept, "Secret", err) < 0
                ? -1
                : 0;
 }

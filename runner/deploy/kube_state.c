@@ -28,6 +28,8 @@ char *kube_state_print(const struct kube_state *s)
     value_set_str(v, "last", outcome_name(s->last));
     if (s->abort_requested)
         value_set_str(v, "abort", s->abort_who);
+    if (s->pause_requested)
+        value_set_bool(v, "pause", true);
     if (s->promote_requested) {
         struct value *promote = value_map();
         value_set_int(promote, "turns", s->promote_turns);
@@ -67,6 +69,7 @@ static int read_state(const struct value *v, struct kube_state *ret, struct erro
         size_t length = strnlen(abort_who, sizeof ret->abort_who - 1);
         memcpy(ret->abort_who, abort_who, length);
     }
+    ret->pause_requested = value_get_bool(v, "pause", false);
     ret->promote_requested = promote != NULL;
     ret->promote_turns = (int)value_get_int(promote, "turns", 0);
     ret->promote_step = (int)value_get_int(promote, "step", 0);

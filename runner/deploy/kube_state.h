@@ -14,7 +14,7 @@ struct kube_state {
     struct rollout rollout;
     struct position position;
     enum outcome last;
-    bool abort_requested;
+    bool abort_requested, pause_requested;
     bool promote_requested; // of the position that the next two say
     int promote_turns, promote_step;
     char abort_who[128];

@@ -200,7 +200,18 @@ static int weigh(const struct act *a, int percent, struct error *err)
         KUBE_ANNOTATION_PERCENT, NULL);
     kube_patch_row(
         operations, "add", value_string(mark), "metadata", "labels", KUBE_LABEL_ROUTED, NULL);
-    return patch(a, KUBE_SERVICE, kube_name(m->service), operations, err);
+    struct error why = {0};
+    if (patch(a, KUBE_SERVICE, kube_name(m->service), value_share(operations), &why) == 0) {
+        value_free(operations);
+        return 0;
+    }
+    // Somebody has deleted it: made again, it gives no traffic before the patch.
+    AUTO(value) struct value *again = operations;
+    if (why.kind == ERR_NOT_FOUND && kube_apply_service(a->k, a->epoch, a->release, false, &why) == 0)
+        return patch(a, KUBE_SERVICE, kube_name(m->service), value_share(again), err);
+    if (err)
+        *err = why;
+    return -1;
 }
 
 // In one slot the other release has taken the Deployment over already.
@@ -215,7 +226,8 @@ static int empty_slot(const struct act *a, struct error *err)
     kube_patch_row(operations, "add", value_int(0), "spec", "replicas", NULL);
     kube_patch_row(operations, "add", value_string(release), "metadata", "annotations",
         KUBE_ANNOTATION_RETIRED, NULL);
-    return patch(a, KUBE_DEPLOYMENT, kube_name(now), operations, err);
+    AUTO_FREE char *name = mem_strdup(kube_name(now));
+    return patch(a, KUBE_DEPLOYMENT, name, operations, err);
 }
 
 static int forget_applied(void *arg, struct kube_state *state, struct error *err)
@@ -281,12 +293,12 @@ static int act(struct kube_target *k, const struct target_write *w, struct error
     return error_set(err, ERR_PROTOCOL, "a step without an act was written as one");
 }
 
-// What the server said no to, and will again: invalid, forbidden, another's field. It is told as
-// the doom of the set at the next look, so that the rollout goes back rather than stands.
+// What the server said no to, and will again: invalid, forbidden, another's field or object. It is
+// told as the doom of the set at the next look, so that the rollout goes back rather than stands.
 static bool is_final(const struct error *err)
 {
-    return !err->retryable &&
-           (err->kind == ERR_NOT_FOUND || (err->http_status >= 400 && err->http_status < 500));
+    return !err->retryable && (err->kind == ERR_NOT_FOUND || err->kind == ERR_DENIED ||
+                                  (err->http_status >= 400 && err->http_status < 500));
 }
 
 int kube_write(struct target *t, const struct target_write *w, struct error *err)
@@ -333,7 +345,7 @@ static int change_begin(void *arg, struct kube_state *state, struct error *err)
         (struct position){.phase = PHASE_FORWARD, .step_began_unix_ms = clock_unix_ms()};
     state->last = OUTCOME_PENDING;
     state->percent = state->hooks = 0;
-    state->abort_requested = state->promote_requested = false;
+    state->abort_requested = state->promote_requested = state->pause_requested = false;
     state->abort_who[0] = '\0';
     return 0;
 }
@@ -342,8 +354,11 @@ int kube_begin(struct target *t, int64_t epoch, const struct rollout *rollout, s
 {
     struct kube_target *k = kube_of(t);
     struct beginning b = {k, rollout};
-    if (!kube_known(k, rollout->to, err))
+    // What a rollout will look at is followed now: a right that is missing stops it here, untouched.
+    if (!kube_known(k, rollout->to, err) || !kube_watch_of(k, KUBE_EVENT, err) ||
+        kube_sync(k, err) < 0)
         return -1;
+    k->refused_act[0] = '\0';
     return kube_state_change(k, epoch, change_begin, &b, err);
 }
 
@@ -364,7 +379,7 @@ static int change_end(void *arg, struct kube_state *state, struct error *err)
     state->refused = refused;
     state->position = (struct position){0};
     state->last = end->outcome;
-    state->abort_requested = state->promote_requested = false;
+    state->abort_requested = state->promote_requested = state->pause_requested = false;
     state->abort_who[0] = '\0';
     return 0;
 }
@@ -398,6 +413,22 @@ static int autoscale(struct kube_target *k, int64_t epoch, int64_t live, struct 
     return !live ? 0 : release ? kube_point_autoscaler(k, epoch, release, err) : -1;
 }
 
+// What the server will not let us take away stays: it must not keep the rollout from its end.
+static int tidy(
+    struct kube_target *k, const struct target_end *end, int64_t live, struct error *err)
+{
+    struct error why = {0};
+    bool done = prune(k, end, live, &why) == 0 || is_final(&why);
+    done = done && (autoscale(k, end->epoch, live, &why) == 0 || is_final(&why));
+    done = done && (kube_release_trim(k, end->epoch, live, end->rollout, &why) == 0 ||
+                       is_final(&why));
+    if (done)
+        return 0;
+    if (err)
+        *err = why;
+    return -1;
+}
+
 // The state last: whoever is killed before it does all of this again.
 int kube_finish(struct target *t, const struct target_end *end, struct error *err)
 {
@@ -405,9 +436,7 @@ int kube_finish(struct target *t, const struct target_end *end, struct error *er
     AUTO(value) struct value *records = NULL;
     AUTO(kube_state) struct kube_state state = {0};
     if (kube_state_read(k, &state, err) < 0 || check_run(&state, end->rollout->run, err) < 0 ||
-        kube_release_end(k, end, state.hooks, err) < 0 || prune(k, end, state.live, err) < 0 ||
-        autoscale(k, end->epoch, state.live, err) < 0 ||
-        kube_release_trim(k, end->epoch, state.live, err) < 0 ||
+        kube_release_end(k, end, state.hooks, err) < 0 || tidy(k, end, state.live, err) < 0 ||
         kube_release_list(t, &records, err) < 0)
         return -1;
     struct ending e = {end, records};

@@ -149,7 +149,10 @@ static void add_head(const struct report *r, struct value *lines)
         str_puts(&what, ": ");
         release_print_short(to, &what);
     }
-    if (is(r, "parked"))
+    if (is(r, "parked") && r->seen && r->seen->pause_requested)
+        add(lines, "paused: release %" PRId64 " waits for `davit resume %s` (or `davit abort %s`)",
+            r->rollout->to, r->app, r->app);
+    else if (is(r, "parked"))
         add(lines,
             "parked: release %" PRId64 " is ready and waits for `davit promote %s` (or `davit "
             "abort %s`)",
@@ -224,7 +227,11 @@ void rollout_print(
     if (parked) {
         if (seen->rollout.strategy == STRATEGY_CANARY)
             str_printf(out, " has %d %% of the traffic and", seen->sets[SET_NEW].percent);
-        str_printf(out, " waits for `davit promote %s`", app);
+        if (seen->pause_requested)
+            str_printf(out, " is paused at step %d of %zu and waits for `davit resume %s`",
+                at->step + 1, program.steps.length, app);
+        else
+            str_printf(out, " waits for `davit promote %s`", app);
         return;
     }
     str_puts(out, at->phase == PHASE_FORWARD ? ": "
@@ -236,6 +243,8 @@ void rollout_print(
     str_printf(out, " since %s", elapsed_print(now_unix_ms - at->step_began_unix_ms, since));
     if (at->reason[0])
         str_printf(out, ", because of %s", at->reason);
+    if (seen->pause_requested)
+        str_puts(out, "; it pauses after that");
     if (!seen->holder[0])
         str_printf(out, "; nobody drives it: `davit resume %s`", app);
 }

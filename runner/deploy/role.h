@@ -26,11 +26,28 @@
 //   {"op": "rollback", "to"?: revision, "why"?, "dry_run"?, "past_migration"?}
 //        Pre-empts and takes back what is under way. → and {"from", "to"}: revisions; a dry run
 //        changes nothing → and {"program"}
+//   {"op": "print_rollback", "to"?: revision, "why"?} and the descriptor of a file
+//        Appends to the file a shell script of kubectl that does it. → {}
+//   {"op": "plan"} and the descriptor of a file that holds {"manifest": as it would be put, without
+//    secrets, "spec": the checked section, "native_peak"?: pods of a native rolling}
+//        Appends to the file what the cluster says to it, as lines of `davit plan`. → {"fine":
+//        whether it would be taken, with the rights and the room that there are}
 //   {"op": "abort"}
 //        Whoever drives the rollout takes it back; when nobody does, this one. "success": it goes,
 //        or went, back.
+//   {"op": "pause"}
+//        Leaves word that the rollout parks at the end of its step; "resume" takes it back.
 //   {"op": "promote"}
 //        Drives on what waited for it.
+//
+//   {"op": "adopt", "environment", "service"?, "deployment"?, "dry_run"?}
+//        Takes over what runs on a cluster already (deploy/kube_adopt.h), as release 1 →
+//        {"outcome", "reason", "app", "release", "report"}
+//   {"op": "eject", "dry_run"?} and a descriptor, to which a dry run writes the manifests (a List
+//   as
+//    JSON)
+//        Gives it back; without "release" (and manifests) when one that died had come that far →
+//        {"outcome", "reason", "app", "release", "report"}
 //
 // These results, status and history say where the app is, too: "named": it and the options of a
 // command about it ("web --context lab --namespace web"); "target"; on Kubernetes "context" and

@@ -51,10 +51,12 @@ static struct value *refuse(const struct session *s)
 
 static int parked(const struct session *s, struct error *err)
 {
+    bool paused = s->seen.pause_requested;
     return error_set(err, ERR_CONFLICT,
-        "release %" PRId64 " of %s (run %s) waits for its promotion: `davit promote %s` or `davit "
-        "abort %s` first",
-        s->seen.rollout.to, s->app, s->seen.rollout.run, s->named, s->named);
+        "release %" PRId64 " of %s (run %s) %s: `davit %s %s` or `davit abort %s` first",
+        s->seen.rollout.to, s->app, s->seen.rollout.run,
+        paused ? "is paused" : "waits for its promotion", paused ? "resume" : "promote", s->named,
+        s->named);
 }
 
 // The claim is ours, so whoever drove the rollout under way has died.
@@ -139,7 +141,7 @@ static bool is_own(const struct session *s)
 
 // A runner that was killed a moment ago may still seem to hold the app: its sandbox dies after it,
 // and the daemon asks at once. One that lives is still there when the time is over.
-static int claim_from_the_dead(struct session *s, const char *run, struct error *err)
+int session_claim_from_the_dead(struct session *s, const char *run, struct error *err)
 {
     struct target *t = s->target;
     int64_t end = t->ops->now(t) + t->ops->caps.takeover_ms;
@@ -156,13 +158,36 @@ static int claim_from_the_dead(struct session *s, const char *run, struct error 
     return 0;
 }
 
+// A pause that a person has asked for is over: 1 when whoever drives the rollout goes on by
+// themselves, and *ret_result says so.
+static int end_pause(struct session *s, struct value **ret_result, struct error *err)
+{
+    struct target *t = s->target;
+    if (session_look(s, err) < 0)
+        return -1;
+    if (!session_under_way(s) || !s->seen.pause_requested)
+        return 0;
+    if (t->ops->request(t, "resume", s->who, err) < 0)
+        return -1;
+    if (!s->seen.holder[0])
+        return 0;
+    AUTO_FREE char *line = mem_printf("the rollout of release %" PRId64
+                                      " (run %s) is driven by %s, who goes on with it",
+        s->seen.rollout.to, s->seen.rollout.run, s->seen.holder);
+    *ret_result = session_result_plain(s, "success", line);
+    return 1;
+}
+
 int session_resume(
     struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err)
 {
     AUTO_FREE char *id = mem_printf("resume-%" PRId64, clock_unix_ms());
     bool deploys = value_get(s->job, "spec") != NULL;
     AUTO(driven) struct driven d = {0};
-    if (claim_from_the_dead(s, deploys ? text_of(s, "run") : id, err) < 0 ||
+    int goes_on = deploys ? 0 : end_pause(s, ret_result, err);
+    if (goes_on)
+        return goes_on < 0 ? -1 : 0;
+    if (session_claim_from_the_dead(s, deploys ? text_of(s, "run") : id, err) < 0 ||
         session_look(s, err) < 0)
         return -1;
     if (deploys && !is_own(s))

@@ -189,7 +189,9 @@ struct value *session_result(const struct session *s, const struct driven *d, co
 {
     struct value *result = value_map();
     const char *reason = d->result.position.reason;
-    AUTO_FREE char *waits = mem_printf("waits for `davit promote %s`", s->named);
+    bool paused = d->looked && s->seen.pause_requested;
+    AUTO_FREE char *waits =
+        mem_printf("waits for `davit %s %s`", paused ? "resume" : "promote", s->named);
     if (d->result.outcome == OUTCOME_PENDING)
         reason = waits;
     else if (d->result.outcome == OUTCOME_SUCCESS)

@@ -9,9 +9,19 @@ typedef int session_job_fn(
 
 // role_deploy.c
 session_job_fn session_deploy, session_resume;
+// Claims; from a driver that died a moment ago when its claim runs out. ERR_CONFLICT from one that
+// lives.
+int session_claim_from_the_dead(struct session *s, const char *run, struct error *err);
 // role_rollback.c
 session_job_fn session_rollback;
+// role_print.c
+session_job_fn session_print_rollback;
+// role_plan.c
+session_job_fn session_plan;
 // role_requests.c
-session_job_fn session_do_abort, session_do_promote, session_do_allow, session_do_down;
+session_job_fn session_do_abort, session_do_promote, session_do_pause, session_do_allow,
+    session_do_down;
+// role_adopt.c
+session_job_fn session_do_adopt, session_do_eject;
 // role_show.c
 session_job_fn session_status, session_history, session_logs;

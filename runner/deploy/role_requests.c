@@ -112,6 +112,30 @@ int session_do_promote(
     return ours < 0 ? -1 : 0;
 }
 
+// Whoever drives stops at the end of the step; where nobody does, nobody goes on.
+int session_do_pause(
+    struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err)
+{
+    (void)fds;
+    struct target *t = s->target;
+    if (check_under_way(s, err) < 0)
+        return -1;
+    const struct rollout *r = &s->seen.rollout;
+    if (s->seen.position.phase != PHASE_FORWARD || s->seen.live == r->to)
+        return error_set(err, ERR_CONFLICT, "release %" PRId64 " of %s %s: that is not paused",
+            r->to, s->app,
+            s->seen.live == r->to ? "is live already, and what is left is cleaned up"
+                                  : "is going back");
+    if (t->ops->request(t, "pause", s->who, err) < 0)
+        return -1;
+    AUTO_FREE char *line = mem_printf("release %" PRId64 " (run %s) pauses %s: `davit resume %s` "
+                                      "goes on, `davit abort %s` takes it back",
+        r->to, r->run, s->seen.holder[0] ? "after the step that it is at" : "where it stands",
+        s->named, s->named);
+    *ret_result = session_result_plain(s, "success", line);
+    return 0;
+}
+
 int session_do_allow(
     struct session *s, const struct ipc_fds *fds, struct value **ret_result, struct error *err)
 {

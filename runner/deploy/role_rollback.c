@@ -6,18 +6,13 @@
 #include "deploy/releases.h"
 #include "deploy/role_cluster.h"
 #include "deploy/role_jobs.h"
+#include "deploy/role_rollback.h"
 #include "deploy/spec.h"
 #include "os/clock.h"
 
 #define LINE_MAX 600
 
-// From where to where.
-struct journey {
-    int64_t from, to;           // revisions; from == 0: nothing is live
-    const struct value *target; // the record of `to`; lent from the session's releases
-};
-
-static int choose(const struct session *s, struct journey *ret, struct error *err)
+int rollback_choose(const struct session *s, struct journey *ret, struct error *err)
 {
     int64_t to = value_get_int(s->job, "to", 0);
     ret->from = s->seen.live;
@@ -26,18 +21,6 @@ static int choose(const struct session *s, struct journey *ret, struct error *er
         return error_wrap(err, "%s", s->app);
     ret->to = value_get_int(ret->target, "revision", 0);
     return 0;
-}
-
-// What would be found out only once its instances are to start.
-static int check_target(struct session *s, const struct journey *j, struct error *err)
-{
-    AUTO(value) struct value *missing = NULL;
-    if (s->target->ops->release_check(s->target, j->to, &missing, err) < 0)
-        return -1;
-    if (value_length(missing) == 0)
-        return 0;
-    return error_set(err, ERR_FAILED, "release %" PRId64 " cannot be gone back to: %s%s", j->to,
-        value_text(value_at(missing, 0)), value_length(missing) > 1 ? ", and more" : "");
 }
 
 static int deny(const struct session *s, const struct value *crossed, const char *hook, int64_t to,
@@ -59,6 +42,18 @@ static int check_fence(const struct session *s, int64_t from, int64_t to, struct
     if (!crossed || value_get_bool(s->job, "past_migration", false))
         return 0;
     return deny(s, crossed, hook, to, err);
+}
+
+// What would be found out only once its instances are to start, and what a person has to say first.
+int rollback_check(struct session *s, const struct journey *j, struct error *err)
+{
+    AUTO(value) struct value *missing = NULL;
+    if (s->target->ops->release_check(s->target, j->to, &missing, err) < 0)
+        return -1;
+    if (value_length(missing) == 0)
+        return check_fence(s, j->from, j->to, err);
+    return error_set(err, ERR_FAILED, "release %" PRId64 " cannot be gone back to: %s%s", j->to,
+        value_text(value_at(missing, 0)), value_length(missing) > 1 ? ", and more" : "");
 }
 
 static void print_end(const struct session *s, int64_t revision, struct str *out)
@@ -87,7 +82,7 @@ static void print_place(const struct session *s, struct str *out)
 }
 
 // "gin-app: release 7 (commit …, image …) → release 3 (commit …, image …)"
-static void print_journey(const struct session *s, const struct journey *j, struct str *out)
+void rollback_print_journey(const struct session *s, const struct journey *j, struct str *out)
 {
     print_place(s, out);
     print_end(s, j->from, out);
@@ -101,7 +96,7 @@ static const char *given_why(const struct session *s)
     return why && *why ? why : "";
 }
 
-static int make_release(const struct session *s, const struct journey *j, const char *run,
+int rollback_release(const struct session *s, const struct journey *j, const char *run,
     const struct release *live, struct release *ret, struct error *err)
 {
     AUTO(release) struct release earlier = {0};
@@ -156,7 +151,7 @@ static int add_program(const struct session *s, const struct journey *j, struct 
     struct rollout rollout;
     str_init(&table, STR_TEXT_MAX);
     int any = session_live(s, &live, err);
-    if (any < 0 || make_release(s, j, "dry-run", any ? &live : NULL, &to, err) < 0)
+    if (any < 0 || rollback_release(s, j, "dry-run", any ? &live : NULL, &to, err) < 0)
         return -1;
     to.revision = value_get_int(value_at(s->releases, 0), "revision", 0) + 1;
     if (spec_rollout(&to, any ? &live : NULL, true, &s->target->ops->caps, &rollout, err) < 0)
@@ -180,8 +175,8 @@ static int dry_run(struct session *s, struct value **ret_result, struct error *e
     AUTO(str) struct str line;
     AUTO(value) struct value *result = value_map();
     str_init(&line, LINE_MAX);
-    if (session_look(s, err) < 0 || choose(s, &j, err) < 0 || check_target(s, &j, err) < 0 ||
-        check_fence(s, j.from, j.to, err) < 0)
+    if (session_look(s, err) < 0 || rollback_choose(s, &j, err) < 0 ||
+        rollback_check(s, &j, err) < 0)
         return -1;
     struct value *lines = value_list();
     value_set(result, "report", lines);
@@ -189,7 +184,7 @@ static int dry_run(struct session *s, struct value **ret_result, struct error *e
     value_set_str(result, "app", s->app);
     session_say_place(s, result);
     set_journey(result, &j);
-    print_journey(s, &j, &line);
+    rollback_print_journey(s, &j, &line);
     value_append_str(lines, line.data);
     describe(s, "from", j.from, lines);
     describe(s, "to  ", j.to, lines);
@@ -226,7 +221,7 @@ static int check_way(const struct session *s, struct error *err)
     const struct rollout *r = &s->seen.rollout;
     int64_t want = wanted(s);
     if (!session_under_way(s))
-        return choose(s, &j, err) < 0 ? -1 : check_fence(s, j.from, j.to, err);
+        return rollback_choose(s, &j, err) < 0 ? -1 : check_fence(s, j.from, j.to, err);
     const struct value *record = releases_find(s->releases, r->to);
     const char *hook = release_irreversible(record, s->seen.hooks_begun);
     if (want < 0 || want >= r->to)
@@ -291,16 +286,15 @@ static int go_back(struct session *s, const char *run, struct value **ret_result
     AUTO(driven) struct driven d = {0};
     AUTO(str) struct str line;
     str_init(&line, LINE_MAX);
-    if (choose(s, &j, err) < 0 || check_target(s, &j, err) < 0 ||
-        check_fence(s, j.from, j.to, err) < 0)
+    if (rollback_choose(s, &j, err) < 0 || rollback_check(s, &j, err) < 0)
         return -1;
     if (session_cancelled(s)) {
         *ret_result = session_result_plain(s, "cancelled", "before the rollback began");
         return 0;
     }
-    print_journey(s, &j, &line);
+    rollback_print_journey(s, &j, &line);
     int any = session_live(s, &live, err);
-    if (any < 0 || make_release(s, &j, run, any ? &live : NULL, &to, err) < 0 ||
+    if (any < 0 || rollback_release(s, &j, run, any ? &live : NULL, &to, err) < 0 ||
         session_put(s, &to, NULL, to.secrets.length || to.manifest ? j.to : 0, err) < 0)
         return -1;
     str_printf(&line, ", as release %" PRId64, to.revision);

@@ -46,7 +46,8 @@ static void on_abort_again(struct loop_timer *timer)
 void session_abort(struct session *s)
 {
     struct error err = {0};
-    if (s->target->ops->request(s->target, "abort", ABORTER, &err) < 0 && err.retryable)
+    if (s->target->ops->request(s->target, "abort", ABORTER, &err) < 0 &&
+        (err.retryable || err.kind == ERR_NETWORK || err.kind == ERR_TIMEOUT))
         loop_timer_start(
             s->loop, &s->abort_again, clock_monotonic_ms() + ABORT_AGAIN_MS, on_abort_again, s);
     s->target->ops->wake(s->target);

@@ -110,6 +110,9 @@ int spec_again(const struct release *earlier, const struct spec_origin *origin,
     return 0;
 }
 
+// A Job that is late is ended by its cluster, which says more of it than a driver can.
+#define HOOK_GRACE_MS 30000
+
 // A release that is gone back to was seen to run with what its hooks have made.
 static void set_hooks(const struct release *to, struct rollout *r)
 {
@@ -119,6 +122,8 @@ static void set_hooks(const struct release *to, struct rollout *r)
     for (int i = 1; (hook = release_hook(to, i)); i++)
         if (hook->timeout_ms > r->hook_deadline_ms)
             r->hook_deadline_ms = hook->timeout_ms;
+    if (r->hook_deadline_ms)
+        r->hook_deadline_ms += HOOK_GRACE_MS;
 }
 
 static int copy_text(char *to, size_t size, const char *text, const char *what, struct error *err)

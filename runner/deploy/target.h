@@ -134,6 +134,7 @@ struct snapshot {
     char refused_act[256];
     bool abort_requested;
     bool promote_requested; // at the very position where the rollout stands; see request()
+    bool pause_requested;   // and not taken back yet by "resume"
     char abort_who[128];
     char holder[128]; // who drives the app now, as they said in claim(); "": nobody does
 };
@@ -180,6 +181,7 @@ struct target_probe {
     struct http_request request; // what the target says of it; its texts live as long as this
     char *url;
     struct strv headers;
+    struct http_peer peer;
 };
 void target_probe_done(struct target_probe *p);
 DEFINE_AUTO(target_probe, struct target_probe, target_probe_done)
@@ -243,9 +245,10 @@ struct target_ops {
     int (*refuse)(struct target *t, const char *commit, const char *reason, struct error *err);
     int (*allow)(struct target *t, const char *commit,
         struct error *err); // ERR_NOT_FOUND when it was not refused
-    // Data that any machine may write and the driver obeys: "abort", "promote". They are about the
-    // rollout under way. A promotion is stored with the position (turns and step) that it finds,
-    // and counts there only: it passes the pause that a person saw, and no later one.
+    // Data that any machine may write and the driver obeys: "abort", "promote", "pause", and
+    // "resume", which takes the pause back. They are about the rollout under way. A promotion is
+    // stored with the position (turns and step) that it finds, and counts there only: it passes the
+    // pause that a person saw, and no later one.
     int (*request)(struct target *t, const char *what, const char *who, struct error *err);
     // The cause, in lines: what the instances of a set did, how they ended, their last log lines.
     int (*explain)(struct target *t, int64_t release, struct str *out, struct error *err);

@@ -140,6 +140,7 @@ static int kube_wait(struct target *t, int64_t deadline_unix_ms, struct error *e
     struct kube_target *k = kube_of(t);
     if (k->look_again_unix_ms < deadline_unix_ms)
         deadline_unix_ms = k->look_again_unix_ms;
+    k->look_again_unix_ms = INT64_MAX; // the next look says it anew
     int64_t left = deadline_unix_ms - clock_unix_ms();
     left = left < 0 ? 0 : left < WAIT_MAX_MS ? left : WAIT_MAX_MS;
     return kube_run(k, clock_monotonic_ms() + left, err);
@@ -179,6 +180,10 @@ static int change_request(void *arg, struct kube_state *state, struct error *err
         state->promote_requested = true;
         state->promote_turns = state->position.turns;
         state->promote_step = state->position.step;
+        return 0;
+    }
+    if (text_equal(r->what, "pause") || text_equal(r->what, "resume")) {
+        state->pause_requested = text_equal(r->what, "pause");
         return 0;
     }
     return error_set(err, ERR_PROTOCOL, "\"%s\" is nothing that can be requested", r->what);
@@ -260,6 +265,8 @@ static int kube_probe(struct target *t, const struct instance *instance, const c
     ret->request = raw.request;
     ret->request.url = ret->url;
     ret->request.headers = &ret->headers;
+    ret->peer = raw.peer;
+    ret->request.peer = &ret->peer;
     return 0;
 }
 

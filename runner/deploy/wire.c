@@ -159,6 +159,7 @@ struct value *snapshot_to_value(const struct snapshot *s)
     value_set(v, "sets", sets);
     value_set_bool(v, "abort_requested", s->abort_requested);
     value_set_bool(v, "promote_requested", s->promote_requested);
+    value_set_bool(v, "pause_requested", s->pause_requested);
     value_set_str(v, "abort_who", s->abort_who);
     value_set_str(v, "holder", s->holder);
     return v;
@@ -194,6 +195,7 @@ int snapshot_from_value(const struct value *v, struct snapshot *ret, struct erro
     ret->routed = true; // what the agent writes, it does before it answers
     ret->abort_requested = value_get_bool(v, "abort_requested", false);
     ret->promote_requested = value_get_bool(v, "promote_requested", false);
+    ret->pause_requested = value_get_bool(v, "pause_requested", false);
     take_text(ret->abort_who, sizeof ret->abort_who, who);
     take_text(ret->holder, sizeof ret->holder, holder);
     return 0;

@@ -15,9 +15,14 @@ struct child {
     struct loop *loop;
     struct child_options options;
     struct sandbox_child box;
-    struct loop_io report, output;
+    struct loop_io report;
+    struct child_pipe {
+        struct child *child;
+        struct loop_io io;
+        child_output_fn *to;
+        int fd; // -1 once it has ended
+    } output, text;
     struct loop_timer deadline, grace, last_call;
-    int output_fd; // -1 once it has ended
     bool cancelled, timed_out, known;
     struct child_result result; // once known
 };
@@ -93,17 +98,18 @@ static void on_report(struct loop_io *io, uint32_t events)
 static void on_output(struct loop_io *io, uint32_t events)
 {
     (void)events;
-    struct child *c = io->arg;
+    struct child_pipe *p = io->arg;
+    struct child *c = p->child;
     char buffer[65536];
-    ssize_t n = read(c->output_fd, buffer, sizeof buffer);
+    ssize_t n = read(p->fd, buffer, sizeof buffer);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (n > 0) {
-        c->options.output(c->options.arg, buffer, (size_t)n);
+        p->to(c->options.arg, buffer, (size_t)n);
         return;
     }
-    loop_io_stop(&c->output);
-    fd_reset(&c->output_fd);
+    loop_io_stop(&p->io);
+    fd_reset(&p->fd);
     check_end(c);
 }
 
@@ -117,29 +123,39 @@ static void on_last_call(struct loop_timer *timer)
 
 static void check_end(struct child *c)
 {
-    if (!c->known || c->output_fd >= 0)
+    if (!c->known || c->output.fd >= 0 || c->text.fd >= 0)
         return;
     loop_timer_stop(&c->grace);
     // From a callback of its own, so that the owner may free us in it.
     loop_timer_start(c->loop, &c->last_call, loop_now(c->loop), on_last_call, c);
 }
 
+// *ret_end is the child's end of it.
+static int open_pipe(struct child *c, struct child_pipe *p, int *ret_end, struct error *err)
+{
+    int fds[2];
+    if (fd_pipe(fds, err) < 0)
+        return -1;
+    p->fd = fds[0];
+    *ret_end = fds[1];
+    if (fd_set_nonblocking(p->fd, err) < 0)
+        return -1;
+    return loop_io_start(c->loop, &p->io, p->fd, EPOLLIN, on_output, p, err);
+}
+
 static int launch(
     struct child *c, const struct sandbox_host *host, struct sandbox_spec spec, struct error *err)
 {
-    int pipe_fds[2] = {-1, -1};
+    AUTO_FD int output = -1;
+    AUTO_FD int text = -1;
     if (c->options.capture) {
-        if (fd_pipe(pipe_fds, err) < 0)
+        if (open_pipe(c, &c->output, &output, err) < 0 ||
+            (c->options.text && open_pipe(c, &c->text, &text, err) < 0))
             return -1;
-        spec.stdout_fd = spec.stderr_fd = pipe_fds[1];
-        c->output_fd = pipe_fds[0];
+        spec.stderr_fd = output;
+        spec.stdout_fd = text >= 0 ? text : output;
     }
-    int status = sandbox_spawn(&spec, host, &c->box, err);
-    fd_close(pipe_fds[1]);
-    if (status < 0 || (c->options.capture && fd_set_nonblocking(c->output_fd, err) < 0))
-        return -1;
-    if (c->options.capture &&
-        loop_io_start(c->loop, &c->output, c->output_fd, EPOLLIN, on_output, c, err) < 0)
+    if (sandbox_spawn(&spec, host, &c->box, err) < 0)
         return -1;
     return loop_io_start(c->loop, &c->report, c->box.report_fd, EPOLLIN, on_report, c, err);
 }
@@ -151,7 +167,8 @@ struct child *child_start(struct loop *loop, const struct sandbox_host *host,
     c->loop = loop;
     c->options = *options;
     c->box = SANDBOX_CHILD_NONE;
-    c->output_fd = -1;
+    c->output = (struct child_pipe){.child = c, .to = options->output, .fd = -1};
+    c->text = (struct child_pipe){.child = c, .to = options->text, .fd = -1};
     if (launch(c, host, *spec, err) < 0) {
         child_free(c);
         return NULL;
@@ -166,11 +183,13 @@ void child_free(struct child *c)
     if (!c)
         return;
     loop_io_stop(&c->report);
-    loop_io_stop(&c->output);
+    loop_io_stop(&c->output.io);
+    loop_io_stop(&c->text.io);
     loop_timer_stop(&c->deadline);
     loop_timer_stop(&c->grace);
     loop_timer_stop(&c->last_call);
-    fd_close(c->output_fd);
+    fd_close(c->output.fd);
+    fd_close(c->text.fd);
     if (c->box.pidfd >= 0) {
         sandbox_kill(&c->box);
         sandbox_reap(&c->box);

@@ -31,6 +31,7 @@ struct child_options {
     int64_t grace_ms;   // between TERM and KILL
     bool capture;       // stdout and stderr go to `output` (the spec's are then ignored)
     child_output_fn *output;
+    child_output_fn *text; // of what is captured, stdout goes here; NULL: to `output` like stderr
     child_ended_fn *ended; // exactly once, from the loop, after the last output; child_free() may
                            // be called in it
     void *arg;

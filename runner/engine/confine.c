@@ -32,20 +32,20 @@ static bool has_bash(const struct confinement *c)
     return false;
 }
 
-static void set_command(struct confinement *c, const struct stage *stage)
+static void set_command(struct confinement *c, const char *script)
 {
     if (has_bash(c)) {
         static const char *const bash[] = {
             "bash", "--noprofile", "--norc", "-exo", "pipefail", "-c"};
         for (size_t i = 0; i < ARRAY_LEN(bash); i++)
             strv_push(&c->argv, bash[i]);
-        strv_push(&c->argv, stage->run);
+        strv_push(&c->argv, script);
         return;
     }
     static const char *const shell[] = {"sh", "-c", probe, "sh"};
     for (size_t i = 0; i < ARRAY_LEN(shell); i++)
         strv_push(&c->argv, shell[i]);
-    strv_push(&c->argv, stage->run);
+    strv_push(&c->argv, script);
 }
 
 // Later values win: a NAME=value replaces an earlier one of that name.
@@ -63,7 +63,7 @@ static void put(struct strv *environment, const char *item)
 // The image's own environment, davit's variables, then the file's (which cannot name davit's:
 // pipeline/check.c).
 static void set_environment(struct confinement *c, const struct plan_stage *s,
-    const struct context *context, const struct value *image)
+    const struct context *context, const struct value *image, bool secrets)
 {
     AUTO(strv) struct strv own = {0};
     put(&c->environment, "PATH=" DEFAULT_PATH);
@@ -75,6 +75,8 @@ static void set_environment(struct confinement *c, const struct plan_stage *s,
     strv_each (item, &own)
         put(&c->environment, *item);
     vec_each (value, &s->env.items) {
+        if (value->secret && !secrets)
+            continue;
         AUTO_FREE char *item = mem_printf("%s=%s", value->name, value->value);
         put(&c->environment, item);
     }
@@ -119,8 +121,8 @@ void confine_stage(const struct plan_stage *s, const struct context *context,
     for (size_t i = 0; i < value_length(layers); i++)
         strv_push_take(
             &ret->layers, path_join(around->images_path, value_text(value_at(layers, i))));
-    set_command(ret, stage);
-    set_environment(ret, s, context, around->image);
+    set_command(ret, around->script ? around->script : stage->run);
+    set_environment(ret, s, context, around->image, !around->script);
     set_mounts(ret, around);
     ret->spec = (struct sandbox_spec){
         .name = stage->name,

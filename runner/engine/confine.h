@@ -7,6 +7,7 @@
 // What a stage's surroundings turned out to be; strings are lent.
 struct surroundings {
     const struct workspace *workspace;
+    const char *script; // of a deploy, which gets no secrets; NULL: the stage's own
     const struct value
         *image; // davit-image's answer for `image:` (layers, config); NULL: the skeleton
     const char *images_path; // of the store, for the layers' directories

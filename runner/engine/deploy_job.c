@@ -49,8 +49,8 @@ static int add_manifests(struct stage_run *s, struct value *document, struct err
     struct value *manifests = NULL;
     plan_needs(&run->plan, s->index, &needs);
     workspace_directories(run->launcher, run->record.id, &needs, run->checkout, &directories);
-    if (manifests_read(
-            &directories, value_get(s->plan->stage->deploy, "manifests"), &manifests, err) < 0)
+    if (manifests_read(&directories, value_get(s->plan->stage->deploy, "manifests"), s->rendered,
+            &manifests, err) < 0)
         return -1;
     value_set(document, "manifests", manifests);
     return 0;

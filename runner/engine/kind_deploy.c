@@ -5,6 +5,7 @@
 
 #include "engine/deploy_job.h"
 #include "engine/outcome.h"
+#include "engine/render.h"
 #include "engine/run_private.h"
 #include "os/clock.h"
 #include "os/fd.h"
@@ -191,11 +192,26 @@ static char *image_reference(struct stage_run *s, struct error *err)
     return mem_strdup(value_get_str(maker->outputs, "reference"));
 }
 
+static void on_rendered(struct stage_run *s);
+
+// What commands print of the manifests comes first.
+static int go_on(struct stage_run *s, struct error *err)
+{
+    return render_wanted(s) ? render_start(s, on_rendered, err) : start_deploy(s, "deploy", err);
+}
+
+static void on_rendered(struct stage_run *s)
+{
+    struct error err = {0};
+    if (go_on(s, &err) < 0)
+        stage_fail(s, &err);
+}
+
 static int start_on_cluster(struct stage_run *s, const char *reference, struct error *err)
 {
     s->image = value_map();
     value_set_str(s->image, "reference", reference);
-    return start_deploy(s, "deploy", err);
+    return go_on(s, err);
 }
 
 static int start(struct stage_run *s, struct error *err)
@@ -215,12 +231,19 @@ static int start(struct stage_run *s, struct error *err)
 
 static void cancel(struct stage_run *s)
 {
-    role_cancel(s->role);
+    if (s->render)
+        render_cancel(s->render);
+    else
+        role_cancel(s->role);
 }
 
 static void release(struct stage_run *s)
 {
+    render_free(take_ptr(s->render));
     role_free(take_ptr(s->role));
+    if (s->workspace.writable)
+        workspace_remove(&s->workspace, NULL);
+    workspace_done(&s->workspace);
 }
 
 const struct stage_ops stage_kind_deploy = {start, cancel, release};

@@ -154,9 +154,12 @@ static bool read_texts(const struct previewing *p, struct kube_preview *v)
 {
     struct error err = {0};
     AUTO(strv) struct strv directories = {0};
+    const struct value *items = value_get(v->stage->deploy, "manifests");
+    v->rendered = manifests_rendered(items);
+    if (v->rendered)
+        return false;
     strv_push(&directories, p->checkout);
-    if (manifests_read(&directories, value_get(v->stage->deploy, "manifests"), &v->texts, &err) ==
-        0)
+    if (manifests_read(&directories, items, NULL, &v->texts, &err) == 0)
         return true;
     v->made_later = err.kind == ERR_NOT_FOUND && has_artifacts(p, v->stage);
     if (!v->made_later)

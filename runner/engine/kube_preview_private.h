@@ -11,6 +11,7 @@ struct kube_preview {
     struct manifest manifest;
     bool built;      // the manifest is there
     bool made_later; // a manifest is not in the checkout, and a stage before may make it
+    bool rendered;   // a command prints some of it, which does not run for a plan
     char *image;     // reference; of an image that is yet to be built, its tag
     // Of the environment, else as the kubeconfig here says (and then `found_…`); NULL: it says
     // nothing, or there is none.

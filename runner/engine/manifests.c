@@ -10,6 +10,7 @@
 #include "os/file.h"
 
 #define FILES_MAX 500
+_Static_assert(MANIFESTS_TEXT_MAX == MANIFESTS_MAX, "one limit");
 
 struct reading {
     const struct strv *directories;
@@ -32,6 +33,21 @@ static int find(const struct reading *r, const char *path, size_t *at, struct er
     return error_set(err, ERR_NOT_FOUND, "%s: the workspace has no such file or directory", path);
 }
 
+static int too_much(const char *path, struct error *err)
+{
+    return error_set(
+        err, ERR_LIMIT, "manifests: with %s, more than %zu KiB", path, MANIFESTS_MAX >> 10);
+}
+
+static void add_text(struct reading *r, const char *path, const char *text, size_t length)
+{
+    struct value *file = value_map();
+    value_set_str(file, "path", path);
+    value_set(file, "text", value_string_n(text, length));
+    value_append(r->list, file);
+    r->bytes += length;
+}
+
 static int add_file(struct reading *r, const char *path, int fd, struct error *err)
 {
     struct stat st;
@@ -44,15 +60,8 @@ static int add_file(struct reading *r, const char *path, int fd, struct error *e
     if (value_length(r->list) == FILES_MAX)
         return error_set(err, ERR_LIMIT, "manifests: more than %d files", FILES_MAX);
     if (fd_read_all(fd, &text, err) < 0)
-        return err->kind == ERR_LIMIT
-                   ? error_set(err, ERR_LIMIT, "manifests: with %s, more than %zu KiB", path,
-                         MANIFESTS_MAX >> 10)
-                   : error_wrap(err, "%s", path);
-    struct value *file = value_map();
-    value_set_str(file, "path", path);
-    value_set(file, "text", value_string_n(text.data, text.length));
-    value_append(r->list, file);
-    r->bytes += text.length;
+        return err->kind == ERR_LIMIT ? too_much(path, err) : error_wrap(err, "%s", path);
+    add_text(r, path, text.data, text.length);
     return 0;
 }
 
@@ -131,14 +140,36 @@ static int add_path(struct reading *r, const char *written, struct error *err)
     return is_directory(fd) ? add_directory(r, path, fd, at, err) : add_file(r, path, fd, err);
 }
 
-int manifests_read(const struct strv *directories, const struct value *paths, struct value **ret,
-    struct error *err)
+static int add_rendered(struct reading *r, const char *text, struct error *err)
+{
+    if (!text)
+        return error_set(err, ERR_PROTOCOL, "manifests: a command has not run");
+    if (strlen(text) > MANIFESTS_MAX - r->bytes)
+        return too_much("what a command printed", err);
+    add_text(r, "render", text, strlen(text));
+    return 0;
+}
+
+bool manifests_rendered(const struct value *items)
+{
+    for (size_t i = 0; i < value_length(items); i++)
+        if (value_type(value_at(items, i)) == VALUE_MAP)
+            return true;
+    return false;
+}
+
+int manifests_read(const struct strv *directories, const struct value *items,
+    const struct value *rendered, struct value **ret, struct error *err)
 {
     AUTO(value) struct value *list = value_list();
     struct reading r = {.directories = directories, .list = list};
-    for (size_t i = 0; i < value_length(paths); i++)
-        if (add_path(&r, value_text(value_at(paths, i)), err) < 0)
+    size_t commands = 0;
+    for (size_t i = 0; i < value_length(items); i++) {
+        const char *path = value_text(value_at(items, i));
+        if (path ? add_path(&r, path, err) < 0
+                 : add_rendered(&r, value_text(value_at(rendered, commands++)), err) < 0)
             return -1;
+    }
     *ret = take_ptr(list);
     return 0;
 }

@@ -185,6 +185,22 @@ static void notes_text(const struct kube_preview *preview, struct str *out)
         str_printf(out, **line == ' ' ? "              %s\n" : "     warning: %s\n", *line);
 }
 
+static const char *const hook_lists[] = {"before", "after"};
+
+static void hooks_text(const struct stage *stage, struct str *out)
+{
+    for (size_t n = 0; n < ARRAY_LEN(hook_lists); n++) {
+        const struct value *hooks = value_get(value_get(stage->deploy, "hooks"), hook_lists[n]);
+        for (size_t i = 0; i < value_length(hooks); i++)
+            str_printf(out, "     hook %s, %s: Job/%s%s\n", hook_lists[n],
+                n ? "with the traffic on the new pods" : "before the first new pod",
+                value_get_str(value_at(hooks, i), "job"),
+                value_get_bool(value_at(hooks, i), "irreversible", false)
+                    ? ", irreversible: no rollback across it without --past-migration"
+                    : "");
+    }
+}
+
 // --- the whole ---
 
 static void place_text(
@@ -212,7 +228,10 @@ void plan_kube_text(
     place_text(stage, preview, out);
     if (!preview->built) {
         str_puts(
-            out, preview->made_later
+            out, preview->rendered
+                     ? "     its manifests are printed by a command when the stage runs: what they "
+                       "say is not known here\n"
+                 : preview->made_later
                      ? "     its manifests are made by a stage before it: what they say is not "
                        "known here\n"
                      : "     its manifests could not be read\n");
@@ -225,6 +244,7 @@ void plan_kube_text(
         out, "     later, over a release of as many pods (what is live is not known here):\n");
     rollout_text(stage, preview, true, out);
     objects_text(&preview->manifest, out);
+    hooks_text(stage, out);
     notes_text(preview, out);
 }
 
@@ -265,4 +285,32 @@ struct value *plan_kube_value(const struct stage *stage, const struct kube_previ
     value_set_strv(v, "notes", &preview->manifest.notes);
     value_set_strv(v, "warnings", &warnings);
     return v;
+}
+
+int plan_kube_question(const struct stage *stage, const struct kube_previews *previews,
+    struct plan_question *ret, struct error *err)
+{
+    const struct kube_preview *preview = kube_previews_find(previews, stage);
+    struct rollout rollout;
+    AUTO(program) struct program program = {0};
+    AUTO(value) struct value *v = value_map();
+    if (!preview)
+        return 0;
+    if (!preview->built)
+        return error_set(err, ERR_CONFIG,
+            "stage \"%s\" deploys what a stage before it makes: nobody can be asked about that yet",
+            stage->name);
+    if (make_rollout(stage, preview, true, &rollout, err) < 0)
+        return -1;
+    program_forward(&rollout, &program);
+    value_set(v, "manifest", manifest_to_value(&preview->manifest));
+    value_set(v, "spec", value_copy(stage->deploy));
+    value_set_int(v, "native_peak", peak_of(preview, &program, &rollout));
+    *ret = (struct plan_question){
+        .document = value_print(v),
+        .app = value_get_str(stage->deploy, "app"),
+        .context = preview->context,
+        .namespace = preview->namespace,
+    };
+    return 1;
 }

@@ -41,6 +41,8 @@ struct stage_run {
     struct child *child;
     struct role *role;
     struct value *image; // davit-image's answer
+    struct render *render;
+    struct value *rendered; // what commands have printed as manifests, a list of texts
     int attempts;
 };
 

@@ -150,6 +150,7 @@ void stage_done(struct stage_run *s)
         output_done(&s->output);
     value_free(s->outputs);
     value_free(s->image);
+    value_free(s->rendered);
     free(s->reason);
     free(s->cgroup);
 }

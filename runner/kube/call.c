@@ -6,7 +6,8 @@
 #include "kube/client_private.h"
 #include "os/clock.h"
 
-#define TIMEOUT_MS 30000
+#define TIMEOUT_MS    30000
+#define NEW_SERVER_MS 15000 // since it last did not answer
 
 struct kube_call {
     struct kube_client *client;
@@ -155,6 +156,8 @@ static int64_t wait_before(const struct kube_call *call, const struct kube_attem
 static void no_answer(struct kube_call *call, const struct error *err)
 {
     bool connection = err->kind == ERR_NETWORK || err->kind == ERR_TIMEOUT;
+    if (connection)
+        call->client->unanswered_ms = clock_monotonic_ms();
     const struct kube_attempt attempt = {
         .method = call->method,
         .tries = call->tries,
@@ -172,8 +175,16 @@ static void no_answer(struct kube_call *call, const struct error *err)
     fail(call, -1, &wrapped);
 }
 
-static void no_success(struct kube_call *call, int64_t retry_after_ms, const struct error *err)
+// A server that has just started answers before it knows all accounts and rights.
+static bool may_not_know_us_yet(const struct kube_client *c, int status)
 {
+    return (status == 401 || status == 403) && c->unanswered_ms &&
+           clock_monotonic_ms() < c->unanswered_ms + NEW_SERVER_MS;
+}
+
+static void no_success(struct kube_call *call, int64_t retry_after_ms, struct error *err)
+{
+    err->retryable |= may_not_know_us_yet(call->client, err->http_status);
     const struct kube_attempt attempt = {
         .method = call->method,
         .tries = call->tries,

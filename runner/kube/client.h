@@ -8,9 +8,11 @@
 // Errors: ERR_NETWORK and ERR_TIMEOUT (retryable for GET, and where nothing was sent),
 // ERR_NOT_FOUND (404), ERR_CONFLICT (409, and 422 of a JSON Patch whose `test` failed; http_status
 // tells them apart), ERR_DENIED (401, 403: the message names verb, resource and namespace as the
-// server said it), ERR_REMOTE (every other status; retryable for 429 and 5xx), ERR_PROTOCOL. A
-// Status object of status "Failure" counts by its `code` whatever the HTTP status was. Messages
-// begin with what was asked: "PATCH deployments/web: …".
+// server said it; retryable for some seconds after a connection failed, because a server that has
+// just started does not know all accounts and rights yet), ERR_REMOTE (every other status;
+// retryable for 429 and 5xx), ERR_PROTOCOL. A Status object of status "Failure" counts by its
+// `code` whatever the HTTP status was. Messages begin with what was asked: "PATCH deployments/web:
+// …".
 #pragma once
 
 #include "codec/value.h"

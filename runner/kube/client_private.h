@@ -12,6 +12,7 @@ struct kube_client {
     const struct kube_credentials *credentials;
     struct kube_call *calls; // not over
     int64_t last_id, requests;
+    int64_t unanswered_ms; // monotonic: when a connection failed last; 0: none has
 
     // Of a dynamic cluster: who we are now. `generation` tells a call that was refused whether
     // somebody has asked again meanwhile; 0: nothing yet.

@@ -311,7 +311,7 @@ static int take_context(const struct kube_config *c, const struct kube_file *fil
     const struct yaml_node *entry, struct kube_cluster *cluster, struct kube_source *source,
     struct error *err)
 {
-    const struct kube_file *cluster_file, *user_file;
+    const struct kube_file *cluster_file = NULL, *user_file = NULL;
     const struct yaml_node *context = yaml_get(entry, "context");
     const char *ns = NULL;
     if (!context || context->type != YAML_MAP)

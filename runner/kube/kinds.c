@@ -35,10 +35,9 @@ static struct kube_group *group_of(struct kube_client *c, const char *api_versio
 
 static const struct kube_kind *kind_in(const struct kube_group *group, const char *kind)
 {
-    if (group)
-        vec_each (known, &group->kinds)
-            if (strcmp((*known)->kind, kind) == 0)
-                return *known;
+    vec_each (known, &group->kinds)
+        if (strcmp((*known)->kind, kind) == 0)
+            return *known;
     return NULL;
 }
 
@@ -82,7 +81,8 @@ static int no_kind(const char *api_version, const char *kind, struct error *err)
 int kube_kind_find(struct kube_client *c, const char *api_version, const char *kind,
     const struct kube_kind **ret, struct error *err)
 {
-    const struct kube_kind *found = kind_in(group_of(c, api_version), kind);
+    const struct kube_group *asked = group_of(c, api_version);
+    const struct kube_kind *found = asked ? kind_in(asked, kind) : NULL;
     if (found) {
         *ret = found;
         return 0;

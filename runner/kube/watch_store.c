@@ -196,11 +196,11 @@ bool kube_store_replace(struct kube_store *s, const struct value *items)
     memset(&s->items, 0, sizeof s->items);
     for (size_t i = 0; i < count; i++)
         vec_push(&s->items, value_share(value_at(items, i)));
-    if (count)
+    if (s->items.items)
         qsort(s->items.items, count, sizeof *s->items.items, by_name);
     for (size_t i = 0; i < count && !changed; i++)
         changed = !same_version(s->items.items[i], before.items.items[i]) ||
-                  strcmp(kube_name(s->items.items[i]), kube_name(before.items.items[i])) != 0;
+                  !text_equal(kube_name(s->items.items[i]), kube_name(before.items.items[i]));
     kube_store_done(&before);
     while (s->holds.length)
         lift(s, s->holds.items);

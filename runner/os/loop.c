@@ -147,6 +147,7 @@ static int timeout(const struct loop *loop)
 int loop_run(struct loop *loop, struct error *err)
 {
     loop->stopped = false;
+    loop->ready = NULL; // of a run around this one: what is left of its turn is told again
     while (!loop->stopped) {
         struct epoll_event events[EVENTS_PER_TURN];
         int n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, timeout(loop));

@@ -62,6 +62,29 @@ static void check_kube_gates(struct parsing *parsing, const struct value *gates,
     }
 }
 
+// What is a path becomes a plain string.
+static void check_manifests(
+    struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
+{
+    const struct value *items = value_get(stage->deploy, "manifests");
+    bool each = node->type == YAML_LIST && node->count == value_length(items); // all were read
+    struct value *plain = value_list();
+    for (size_t i = 0; i < value_length(items); i++) {
+        struct value *item = value_at(items, i), *path = value_get(item, "path");
+        bool renders = value_get(item, "render") != NULL;
+        const struct diag_place place = each ? node->items[i]->place : node->place;
+        if (renders == (path != NULL))
+            check_error_at(parsing, place, "an item of `manifests` has one of path and render");
+        else if (path && value_get(item, "image"))
+            check_error_at(parsing, place,
+                "the `image` of `manifests` is what a command runs in: "
+                "it needs `render`");
+        else
+            value_append(plain, value_share(renders ? item : path));
+    }
+    value_set(stage->deploy, "manifests", plain);
+}
+
 static void check_kubernetes(
     struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
 {
@@ -96,6 +119,8 @@ static void check_kubernetes(
             manifests ? manifests->place : node_at(node, "deploy", "environment")->place,
             "a deploy to kubernetes needs `manifests`, the files and directories of the workspace "
             "that describe the app, as in manifests: [k8s/]");
+    else
+        check_manifests(parsing, stage, manifests);
 }
 
 static void check_local(

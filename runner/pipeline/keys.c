@@ -281,6 +281,16 @@ static const struct schema_row gates_rows[] = {
     {0},
 };
 
+static const struct schema_row manifest_rows[] = {
+    {"path", SCHEMA_STRING, .check = format_beneath, .also = " file directory ",
+        .doc = "a file or directory of the workspace"},
+    {"render", SCHEMA_LINES, .also = " run command ",
+        .doc = "a shell script that prints manifests, run like a stage without network"},
+    {"image", SCHEMA_STRING, SCHEMA_EXPRESSION, .check = format_image, .also = " container ",
+        .doc = "the image that `render` runs in"},
+    {0},
+};
+
 static const struct schema_row hook_rows[] = {
     {"job", SCHEMA_STRING, SCHEMA_REQUIRED, .check = format_dns_label, .also = " name ",
         .doc = "the name of a Job in the manifests"},
@@ -330,8 +340,11 @@ static const struct schema_row deploy_rows[] = {
         .doc = "that connections of an instance have to end by themselves"},
     {"deadline", SCHEMA_DURATION, .fallback = "10m", .min = MS_SECOND, .max = STAGE_MAX_MS,
         .doc = "for the new instances to become ready, or the rollout goes back"},
-    {"manifests", SCHEMA_LIST, SCHEMA_SINGLE, .rows = ITEM(.check = format_beneath),
-        .also = " manifest k8s yaml ", .doc = "kubernetes: files and directories of the workspace"},
+    {"manifests", SCHEMA_LIST, SCHEMA_SINGLE, .also = " manifest k8s yaml ",
+        .rows =
+            (const struct schema_row[]){
+                {.key = "", .type = SCHEMA_MAP, .rows = manifest_rows, .shorthand = "path"}},
+        .doc = "kubernetes: files and directories of the workspace, and commands that print some"},
     {"service", SCHEMA_STRING, .check = format_dns_label,
         .doc = "kubernetes: the Service whose traffic is switched, if there are several"},
     {"hooks", SCHEMA_MAP, .rows = hooks_rows,

@@ -34,7 +34,9 @@
 //   "grace_ms": 30000,               (local) from the signal to end to the one to die
 //   "drain_ms": 30000,               (local) for connections to end by themselves
 //   "deadline_ms": 600000,           for the new instances to become ready
-//   "manifests": ["k8s/"],           kubernetes, and only there: paths below the workspace
+//   "manifests": ["k8s/", {"render": "helm template .", "image": "r.local/helm:3" (absent, ${})}],
+//                                    kubernetes, and only there: paths below the workspace, and
+//                                    scripts that print manifests
 //   "service": "web",                (absent) kubernetes
 //   "hooks": {"before": [hook, …], "after": [hook, …]}     (absent) kubernetes
 // }

@@ -434,6 +434,21 @@ test_an_aborted_canary_leaves_the_old_release_as_it_was() {
     [[ $(service_pids) == "$before" ]] || fail "the old instances were not left alone"
 }
 
+test_a_rollout_is_paused_and_resumed() {
+    new_app
+    expect 0 deploy v1
+    deploy v2 START_DELAY_MS=3000 >"$here/run.log" 2>&1 &
+    local run=$!
+    until_true 30 grep -q 'await new' "$here/run.log"
+    expect 0 davit pause "$app"
+    wait "$run" || fail "$(cat "$here/run.log")"
+    expect_version v1
+    expect 0 davit status "$app"
+    contains "is paused at step"
+    expect 0 davit resume "$app"
+    expect_version v2
+}
+
 test_a_parked_rollout_can_be_aborted() {
     new_app
     expect 0 deploy v1

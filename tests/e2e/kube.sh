@@ -93,6 +93,8 @@ test_config_goes_back_too() {
 test_an_autoscaler_is_respected() {
     new_app
     autoscaled=1
+    k create role autoscalers --verb=get,list,watch,create,patch,delete --resource=horizontalpodautoscalers.autoscaling >/dev/null
+    k create rolebinding autoscalers --role=autoscalers --serviceaccount="$namespace:davit" >/dev/null
     expect 0 deploy v1
     k scale deployment "$app" --replicas=5 >/dev/null
     until_true 30 pods_are 5

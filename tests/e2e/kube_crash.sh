@@ -236,23 +236,49 @@ down_survives() { # FIRST STRIDE
 test_rollouts_survive_their_drivers() {
     local who first stride
     kube_up
-    for who in 'role 1 3' 'worker 1 6'; do
+    for who in 'role 1 3' 'worker 1 9'; do
         read -r who first stride <<<"$who"
         beside "$who-rolling" survive "$who" rolling "$who-rolling" "$first" "$stride"
         beside "$who-blue-green" survive "$who" blue-green "$who-blue-green" $((first + stride / 3)) "$stride"
         beside "$who-canary" survive "$who" "$canary" "$who-canary" $((first + 2 * stride / 3)) "$stride"
     done
     beside rollback survive rollback blue-green rollback 2 6
-    beside down down_survives 4 3
+    beside down down_survives 2 4
     wait_all
+}
+
+# The positive control: what must never be seen is done until it is.
+breaks_i1() {
+    k patch service "$app" --type merge -p '{"spec": {"selector": {"name": "nobody"}}}'
+    read -r -t 0.5 <> <(:) || :
+    k patch service "$app" --type merge -p "{\"spec\": {\"selector\": {\"name\": \"$app\"}}}"
+    grep -q 'I1' "$here/witness.log"
+}
+
+breaks_i6() {
+    k annotate --overwrite deployment "$app" davit.dev/epoch=9
+    read -r -t 0.5 <> <(:) || :
+    k annotate --overwrite deployment "$app" davit.dev/epoch=1
+    grep -q 'I6' "$here/witness.log"
+}
+
+test_the_witness_is_not_blind() {
+    new_app
+    instances=1
+    expect 0 deploy v0
+    start_witness
+    until_true 30 breaks_i1
+    until_true 30 breaks_i6
+    kill -TERM "$witness"
+    ! wait "$witness" || fail "it says that all is well: $(cat "$here/witness.json")"
 }
 
 # --- two drivers ---
 
 # Whoever comes first has it; the other one is told so, and nothing of its own is begun.
-test_two_runners_at_once() {
+two_at_once() {
     local one two first=0 second=0 winner
-    live_app blue-green
+    live_app blue-green at-once
     pipeline v1 "$linger"
     mkdir "$here/other"
     cp -r .davit.yaml k8s "$here/other"
@@ -323,8 +349,9 @@ late_to_finish() {
     end_app
 }
 
-test_a_driver_that_wakes_up_after_its_lease_writes_nothing() {
+test_two_drivers_on_one_app() {
     kube_up
+    beside at-once two_at_once
     beside apply late rolling apply 1
     beside scale late blue-green scale 3
     beside weight late "$canary" weight 5
@@ -342,51 +369,16 @@ part() {
     [[ -n $pid ]]
 }
 
-# troubled STRATEGY NAME COUNT: its driver waits at that write until the trouble has come, and ends as if nothing were.
-troubled() {
-    local status=0
-    live_app "$1" "$2"
-    start_driver "deploy.before_write:$3" v1
-    until_stopped "$worker" || fail "it never came to write $3: $(cat "$here/run.log")"
-    : >"$here/stopped"
-    until_true 120 test -e "${here%/*}/trouble"
-    kill -CONT "$role"
-    wait "$worker" || status=$?
-    ((status == 0)) || fail "exit $status: $(cat "$here/run.log")"
-    check_end v1
-    end_app
-}
+readonly troubles=(killed_api_server stopped_etcd)
 
-all_stopped() {
-    local name
-    for name in "${!beside[@]}"; do
-        [[ -e $here/$name/stopped ]] || is_over "${beside[$name]}" || return 1
-    done
-}
-
-# in_trouble COMMAND: in the middle of rollouts of all strategies.
-in_trouble() {
-    beside scale troubled rolling scale 3
-    beside weight troubled blue-green weight 5
-    beside steps troubled "$canary" steps 5
-    until_true 120 all_stopped
-    "$@"
-    : >"$here/trouble"
-    wait_all
-}
-
-kill_api_server() {
+killed_api_server() {
+    part kube-apiserver || fail "there is none: $("$cluster" status)"
     kill -KILL "$pid"
 }
 
-test_the_api_server_is_killed_half_way() {
-    kube_up
-    part kube-apiserver || return 0
-    in_trouble kill_api_server
-}
-
 # Drivers go on at once, and find nothing that answers for eight seconds. However this test ends, it goes on.
-stop_etcd() {
+stopped_etcd() {
+    part etcd || fail "there is none: $("$cluster" status)"
     kill -STOP "$pid"
     (
         (
@@ -396,10 +388,44 @@ stop_etcd() {
     )
 }
 
-test_etcd_stands_still_half_way() {
+# troubled STRATEGY NAME COUNT: its driver waits at that write until the trouble has come, and ends as if nothing were.
+troubled() {
+    local trouble status=0
+    live_app "$1" "$2"
+    for trouble in "${troubles[@]}"; do
+        start_driver "deploy.before_write:$3" "$trouble"
+        until_stopped "$worker" || fail "it never came to write $3: $(cat "$here/run.log")"
+        : >"$here/waits-for-$trouble"
+        until_true 120 test -e "${here%/*}/$trouble"
+        kill -CONT "$role"
+        wait "$worker" || status=$?
+        ((status == 0)) || fail "exit $status: $(cat "$here/run.log")"
+        check_end "$trouble"
+    done
+    end_app
+}
+
+all_wait_for() {
+    local name
+    for name in "${!beside[@]}"; do
+        [[ -e $here/$name/waits-for-$1 ]] || is_over "${beside[$name]}" || return 1
+    done
+}
+
+# A server that has just started forbids everything for a moment, and that is no reason to go back.
+test_the_control_plane_fails_half_way() {
+    local trouble
     kube_up
     part etcd || return 0
-    in_trouble stop_etcd
+    beside scale troubled rolling scale 3
+    beside weight troubled blue-green weight 5
+    beside steps troubled "$canary" steps 5
+    for trouble in "${troubles[@]}"; do
+        until_true 120 all_wait_for "$trouble"
+        "$trouble"
+        : >"$here/$trouble"
+    done
+    wait_all
 }
 
 run_tests "$@"

@@ -60,27 +60,24 @@ test_hooks_run_once_before_and_after() {
     until_true 60 nothing_left
 }
 
-# killed_at FAILPOINT: a migration whose driver is killed there runs once all the same.
+# killed_at FAILPOINT VERSION RELEASE: a migration whose drivers are killed there, each of them, until a person takes the
+# rollout up, runs once all the same.
 killed_at() {
     local status=0
     pipeline "$2"
     printf '      hooks: {before: {job: migrate, irreversible: true}}\n' >>.davit.yaml
-    DAVIT_FAILPOINT=$1 timeout 300 davit run >"$here/killed.log" 2>&1 || status=$?
-    ((status == 0)) || fail "$1: $status: $(cat "$here/killed.log")"
-    contains_file "it goes on from where it was" "$here/killed.log"
+    DAVIT_FAILPOINT=$1=kill timeout 300 davit run >"$here/killed.log" 2>&1 || status=$?
+    ((status == 70)) || fail "$1: $status: $(cat "$here/killed.log")"
+    expect 0 timeout 120 davit resume "$app" --env lab
     expect_version "$2"
     runs "migrate-$3" 1
-}
-
-contains_file() {
-    grep -qF "$1" "$2" || fail "\"$1\" is not in: $(cat "$2")"
 }
 
 test_a_hook_outlives_its_driver() {
     new_app
     job migrate 0
-    killed_at deploy.hook_created=kill v1 r1
-    killed_at deploy.position_written:4=kill v2 r2
+    killed_at deploy.hook_created:1 v1 r1
+    killed_at deploy.hook_begun:1 v2 r2
 }
 
 test_a_hook_that_fails_goes_back() {
@@ -102,6 +99,7 @@ test_a_hook_that_fails_goes_back() {
     stop_load
     # A hook without an end is ended by its timeout.
     job migrate ''
+    rm k8s/clean.yaml
     expect 3 hooked v4 '{before: {job: migrate, timeout: 5s}}'
     contains 'Job/migrate-r4' 'deadline'
     expect_version v1
@@ -110,19 +108,22 @@ test_a_hook_that_fails_goes_back() {
 }
 
 test_an_irreversible_hook_is_a_fence() {
-    local status=0 driver
     new_app
     job migrate 0
-    git init -q -b main . && git add -A && git -c user.name=Ann -c user.email=a@example.org commit -qm one
     expect 0 deploy v1
-    expect 0 hooked v2 '{before: {job: migrate, irreversible: true}}'
+    pipeline v2
+    printf '      hooks: {before: {job: migrate, irreversible: true}}\n' >>.davit.yaml
+    git init -q -b main .
+    git add -A
+    git -c user.name=Ann -c user.email=a@example.org commit -qm migration
+    expect 0 timeout 300 davit run
     expect 0 deploy v3
     expect 0 davit rollback "$app" --env lab # to v2: the migration is its own
     expect_version v2
     before=$(objects)
-    expect 5 davit rollback "$app" --env lab --to 1
-    contains 'release 1 was made before hook migrate of release 2' 'irreversible' '--past-migration' 'commit'
-    expect 5 davit rollback "$app" --env lab --to 1 --dry-run
+    expect 1 davit rollback "$app" --env lab --to 1
+    contains 'release 1 was made before hook migrate of release 2' "commit $(git rev-parse --short=12 HEAD)" '--past-migration'
+    expect 1 davit rollback "$app" --env lab --to 1 --dry-run
     [[ $(objects) == "$before" ]] || fail "$(diff <(printf %s "$before") <(objects))"
     expect_version v2
     expect 0 davit rollback "$app" --env lab --to 1 --past-migration
@@ -175,6 +176,46 @@ END
     expect 0 davit rollback "$app" --env lab
     expect_version v2
     [[ $(app_config) == one ]] || fail "$(app_config)"
+}
+
+# rendered COMMAND [IMAGE]: deploys what it prints.
+rendered() {
+    cat >.davit.yaml <<END
+name: $app
+environments: {lab: {target: kubernetes, namespace: $namespace}}
+env: {VERSION: v1, PORT: "8080", HOST: 0.0.0.0, WEB: "$image", TOKEN: {secret: true, default: hush}}
+stages:
+  deploy:
+    deploy:
+      app: $app
+      environment: lab
+      image: $image
+      secrets: [TOKEN]
+      manifests: {render: '$1'${2:+, image: "$2"}}
+END
+    timeout 300 davit run
+}
+
+# What a command prints is what a file says; it sees the workspace and the variables, and no secret.
+test_manifests_that_a_command_prints() {
+    new_app
+    write_manifests
+    sed -i 's/\${{ image }}/@IMAGE@/' k8s/app.yaml
+    # shellcheck disable=SC2016 # the stage's variables
+    expect 0 rendered 'test -z "${TOKEN:-}"; sed "s,@IMAGE@,$WEB," k8s/*.yaml'
+    contains '+ sed'
+    expect_version v1
+    expect 0 davit plan
+    contains 'printed by a command'
+    expect 7 rendered 'echo not now >&2; exit 7'
+    contains 'render: exit 7: not now'
+    expect 2 rendered 'echo "kind: ["'
+    contains 'render:2:1'
+    expect 1 rendered 'head -c 2000000 /dev/zero'
+    contains 'more than 1024 KiB'
+    expect 2 rendered 'cat k8s/*' "$image" # an image from scratch
+    contains 'there is neither bash nor sh in the image'
+    expect_version v1
 }
 
 seeds() {

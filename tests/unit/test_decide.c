@@ -87,7 +87,7 @@ struct row {
     const char *wanted, *reason;
     enum gate_state gates;
     int64_t after; // ms after the step's begin
-    bool abort, promote, aborted;
+    bool abort, promote, pause, aborted;
     int64_t live; // 0: the old one
     bool unrouted, settled;
     int64_t applied;
@@ -171,6 +171,17 @@ static const struct row rows[] = {
         .aborted = true},
     {"nobody's word stands for gates that can tell", &blue_green, PHASE_FORWARD, 2, SET(2, 2, 100),
         SET(2, 2, 0), .wanted = "wait for ever", .gates = GATE_RUNNING, .promote = true},
+    {"a requested pause lets the step come to its end", &rolling, PHASE_FORWARD, 1, SET(2, 2, 100),
+        SET(1, 0, 0), .wanted = "wait 60000", .pause = true},
+    {"and holds there", &rolling, PHASE_FORWARD, 1, SET(2, 2, 100), SET(1, 1, 0), .wanted = "park",
+        .pause = true},
+    {"gates that pass meanwhile do not go on", &blue_green, PHASE_FORWARD, 2, SET(2, 2, 100),
+        SET(2, 2, 0), .wanted = "park", .gates = GATE_PASSED, .pause = true},
+    {"nor does a promotion", &blue_green, PHASE_FORWARD, 3, SET(2, 2, 100), SET(2, 2, 0),
+        .wanted = "park", .promote = true, .pause = true},
+    {"an abort does not wait for the end of a pause", &blue_green, PHASE_FORWARD, 3, SET(2, 2, 100),
+        SET(2, 2, 0), .wanted = "write back 0", .reason = "aborted by ann", .abort = true,
+        .pause = true, .aborted = true},
     {"gates rejected", &blue_green, PHASE_FORWARD, 2, SET(2, 2, 100), SET(2, 2, 0),
         .wanted = "write back 0", .reason = "before_switch: status 500", .gates = GATE_REJECTED},
     {"gates rejected after the switch", &blue_green, PHASE_FORWARD, 6, SET(2, 2, 0), SET(2, 2, 100),
@@ -438,6 +449,7 @@ static void fill(const struct row *row, struct snapshot *seen)
         .sets = {row->old, row->fresh},
         .abort_requested = row->abort,
         .promote_requested = row->promote,
+        .pause_requested = row->pause,
         .abort_who = "ann",
         .routed = !row->unrouted,
         .applied = row->applied,

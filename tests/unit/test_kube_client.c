@@ -471,6 +471,25 @@ static void fault_29_403_fails_at_once_with_the_verb(void **state)
         "PATCH pods/web: HTTP 403: pods \"web\" is forbidden: User \"ann\" cannot patch resource");
 }
 
+// Seen of a real server: for a moment after its start it forbids everything.
+static void a_403_of_a_server_that_was_away_may_not_last(void **state)
+{
+    static const struct kube_row rows[] = {{PATCH_WEB, "403 Forbidden", .body = STATUS("403")},
+        {PATCH_WEB, .end = ROW_CUT, .silent = true},
+        {PATCH_WEB, "403 Forbidden", .body = STATUS("403")}, {0}};
+    struct kube_script *s = *state;
+    struct error before = {0}, cut = {0}, after = {0};
+    kube_script_start(s, rows);
+    assert_int_equal(patch(s, &before), -1);
+    check_kind(&before, ERR_DENIED, "PATCH pods/web: HTTP 403", "before");
+    assert_false(before.retryable);
+    assert_int_equal(patch(s, &cut), -1);
+    check_kind(&cut, ERR_NETWORK, "PATCH pods/web: ", "cut");
+    assert_int_equal(patch(s, &after), -1);
+    check_kind(&after, ERR_DENIED, "PATCH pods/web: HTTP 403", "after");
+    assert_true(after.retryable);
+}
+
 static void fault_30_a_kind_that_is_not_there_may_lack_its_definition(void **state)
 {
     static const struct kube_row rows[] = {
@@ -635,6 +654,7 @@ TEST_MAIN(cmocka_unit_test(when_a_request_is_sent_once_more),
     TEST(fault_22_what_expires_is_asked_for_again_before),
     TEST(fault_23_what_cannot_be_renewed_is_used_to_its_end), TEST(no_credentials_no_request),
     TEST(fault_29_403_fails_at_once_with_the_verb),
+    TEST(a_403_of_a_server_that_was_away_may_not_last),
     TEST(fault_30_a_kind_that_is_not_there_may_lack_its_definition),
     TEST(fault_33_an_answer_may_come_in_chunks_of_gzip),
     TEST(fault_35_a_failure_is_one_whatever_the_http_status_says),

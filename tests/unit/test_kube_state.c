@@ -27,6 +27,7 @@ static void what_is_printed_is_read_again(void **unused)
     struct kube_state state = {
         .live = 3,
         .applied = 4,
+        .hooks = 2,
         .last_revision = 9,
         .rollout = example,
         .position = {.phase = PHASE_BACK,
@@ -44,6 +45,7 @@ static void what_is_printed_is_read_again(void **unused)
     check_ok(kube_state_parse(text, &read, &err));
     assert_int_equal(read.live, 3);
     assert_int_equal(read.applied, 4);
+    assert_int_equal(read.hooks, 2);
     assert_int_equal(read.last_revision, 9);
     assert_int_equal(read.position.step, 2);
     assert_string_equal(read.position.reason, "pod web-1: exit 1");

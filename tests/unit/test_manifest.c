@@ -8,6 +8,7 @@
 #include "codec/yaml.h"
 #include "deploy/manifest.h"
 #include "deploy/manifest_scalar.h"
+#include "kube/object.h"
 #include "support/golden.h"
 
 #define DIR "manifest"
@@ -363,12 +364,95 @@ static void what_is_gone_is_pruned_from_the_end(void **state)
     assert_string_equal(text,
         "[{\"metadata\":{\"name\":\"e\",\"namespace\":\"ns\"},\"apiVersion\":\"apps/v1\","
         "\"kind\":\"Deployment\"},"
-        "{\"metadata\":{\"name\":\"j\",\"namespace\":\"ns\"},\"apiVersion\":\"batch/v1\","
+        "{\"metadata\":{\"name\":\"j-8e0760a5a5\",\"namespace\":\"ns\"},\"apiVersion\":\"batch/"
+        "v1\","
         "\"kind\":\"Job\"},"
         "{\"metadata\":{\"name\":\"s\",\"namespace\":\"ns\"},\"apiVersion\":\"v1\","
         "\"kind\":\"Service\"},"
         "{\"metadata\":{\"name\":\"gone\",\"namespace\":\"ns\"},\"apiVersion\":\"v1\","
         "\"kind\":\"ConfigMap\"}]");
+}
+
+#define JOB(name, more)                                                                            \
+    "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: " name "}\n"                           \
+    "spec: {template: {spec: {containers: [{name: c, image: i}]" more "}}, "                       \
+    "ttlSecondsAfterFinished: 5}\n"
+
+static int build_hooks(
+    const char *text, const char *const *names, struct manifest *ret, struct error *err)
+{
+    AUTO(value) struct value *objects = objects_of(text);
+    AUTO(strv) struct strv hooks = {0};
+    for (; *names; names++)
+        strv_push(&hooks, *names);
+    struct manifest_input in = {
+        .objects = objects, .app = "shop", .namespace = "ns", .hooks = &hooks};
+    return manifest_build(&in, ret, err);
+}
+
+static void hooks_are_jobs_that_are_not_applied(void **state)
+{
+    (void)state;
+    AUTO(manifest) struct manifest m = {0}, again = {0};
+    static const char *const names[] = {"b", "a", NULL};
+    check_ok(build_hooks(JOB("a", "") JOB("b", "") JOB("c", ""), names, &m, &err));
+    assert_int_equal(value_length(m.others), 1);
+    assert_true(text_starts(kube_name(value_at(m.others, 0)), "c-"));
+    AUTO(value) struct value *stored = manifest_to_value(&m);
+    check_ok(manifest_from_value(stored, &again, &err));
+    AUTO(value) struct value *job = manifest_hook(&again, 1, 7);
+    AUTO_FREE char *text = value_print(job);
+    assert_string_equal(kube_name(job), "b-r7");
+    assert_string_equal(kube_label(job, KUBE_LABEL_HOOK), "true");
+    assert_int_equal(value_get_int(value_get(job, "spec"), "backoffLimit", -1), 0);
+    assert_null(strstr(text, "ttl")); // that it is there says that it ran
+    assert_null(manifest_hook(&again, 3, 7));
+    assert_null(manifest_hook(&again, 0, 7));
+}
+
+static void what_cannot_be_a_hook_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *hooks[3], *said;
+    } rows[] = {
+        {JOB("a", ""), {"b"}, "the hook b is not in the manifests"},
+        {JOB("a", ""), {"a", "a"}, "the hook a is there twice"},
+        {DEPLOYMENT("a", "x", ""), {"a"}, "it is to be the name of a Job"},
+        {JOB(FIFTY "-0123", ""), {NULL}, "leaves no room"},
+        {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n", {"a"}, "no pod template"},
+        {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n", {NULL}, "no pod template"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(manifest) struct manifest m = {0};
+        check_error(build_hooks(rows[i].text, rows[i].hooks, &m, &err), ERR_CONFIG, rows[i].said);
+    }
+}
+
+static char *job_name(const char *text)
+{
+    AUTO(manifest) struct manifest m = {0};
+    build(text, &m);
+    return mem_strdup(kube_name(value_at(m.others, value_length(m.others) - 1)));
+}
+
+// What it runs is all that counts, its configuration included.
+static void a_job_is_named_for_what_it_runs(void **state)
+{
+    (void)state;
+    AUTO_FREE char *name = job_name(JOB("a", ""));
+    AUTO_FREE char *same = job_name("---\napiVersion: batch/v1\nkind: Job\n"
+                                    "metadata: {labels: {x: z}, name: a}\n"
+                                    "spec: {ttlSecondsAfterFinished: 5, template: {spec: "
+                                    "{containers: [{image: i, name: c}]}}}\n");
+    AUTO_FREE char *other = job_name(JOB("a", ", restartPolicy: Never"));
+#define WITH(data)   MAP_OF(data) JOB("a", ", volumes: [{name: v, configMap: {name: x}}]")
+#define MAP_OF(data) "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: " data "}\n"
+    AUTO_FREE char *first = job_name(WITH("b"));
+    AUTO_FREE char *second = job_name(WITH("c"));
+    assert_string_equal(name, same);
+    assert_string_not_equal(name, other);
+    assert_string_not_equal(first, second);
 }
 
 static void an_autoscaler_of_the_workload_is_found(void **state)
@@ -498,5 +582,8 @@ TEST_MAIN(cmocka_unit_test(objects_of_any_shape_are_built_or_refused),
     cmocka_unit_test(a_copy_is_named_for_its_content_alone),
     cmocka_unit_test(a_stored_manifest_is_the_same_without_its_secrets),
     cmocka_unit_test(what_is_gone_is_pruned_from_the_end),
+    cmocka_unit_test(hooks_are_jobs_that_are_not_applied),
+    cmocka_unit_test(what_cannot_be_a_hook_is_said),
+    cmocka_unit_test(a_job_is_named_for_what_it_runs),
     cmocka_unit_test(an_autoscaler_of_the_workload_is_found),
     cmocka_unit_test(hostile_files_meet_bounds))

@@ -29,7 +29,7 @@ static char *read_all(const struct strv *directories, const char *paths)
     AUTO(value) struct value *files = NULL;
     AUTO(str) struct str out;
     str_init(&out, STR_TEXT_MAX);
-    if (manifests_read(directories, wanted, &files, &err) < 0)
+    if (manifests_read(directories, wanted, NULL, &files, &err) < 0)
         return mem_strdup(err.message);
     for (size_t i = 0; i < value_length(files); i++)
         str_printf(&out, "%s%s=%s", i ? " " : "", value_get_str(value_at(files, i), "path"),
@@ -108,11 +108,11 @@ static void a_megabyte_is_the_most(void **state)
     strv_push(&directories, *state);
     AUTO(value) struct value *paths = value_parse("[\"a.yaml\",\"b.yaml\"]", 19, NULL);
     AUTO(value) struct value *files = NULL;
-    check_ok(manifests_read(&directories, paths, &files, &err));
+    check_ok(manifests_read(&directories, paths, NULL, &files, &err));
     value_append_str(paths, "c.yaml");
     write_text(*state, "c.yaml", "#");
     struct value *none = NULL;
-    check_error(manifests_read(&directories, paths, &none, &err), ERR_LIMIT,
+    check_error(manifests_read(&directories, paths, NULL, &none, &err), ERR_LIMIT,
         "with c.yaml, more than 1024 KiB");
 }
 

@@ -174,8 +174,8 @@ static void mistakes_in_manifests_are_told_with_their_place(void **state)
             false},
         {"[out]", "k9s", "x", NULL, false}, // made by the stage before
         {"[]", "k8s, strategy: blue-green", "x", "no Service that selects a Deployment", false},
-        {"[]", "k8s, gates: {after_switch: [tcp]}", "x", "the manifests have none: add a Service",
-            false},
+        {"[]", "k8s, gates: {after_switch: [{http: /ping}]}", "x",
+            "the manifests have none: add a Service", false},
     };
     for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
         struct fixture f;

@@ -47,10 +47,19 @@ static const char kube[] =
     "\"strategy\":{\"kind\":\"rolling\"},\"deadline_ms\":600000,\"instances\":3,"
     "\"manifest\":{\"others\":[]},\"outcome\":\"pending\",\"version\":1}";
 
+static const char hooked[] =
+    "{\"revision\":3,\"created_unix_ms\":9,\"commit\":\"4f0c\",\"who\":\"ann\",\"why\":\"by hand\","
+    "\"run\":\"42\",\"trace_id\":\"0af7\",\"image\":{\"reference\":\"r.local/web:v2\"},"
+    "\"env\":{\"MODE\":\"x\"},\"slot\":\"green\",\"app\":\"web\","
+    "\"strategy\":{\"kind\":\"rolling\"},\"hooks\":{\"before\":[{\"job\":\"migrate\","
+    "\"irreversible\":true,\"timeout_ms\":60000}],\"after\":[{\"job\":\"clean\","
+    "\"timeout_ms\":5000}]},\"deadline_ms\":600000,\"instances\":3,"
+    "\"manifest\":{\"others\":[]},\"hooks_run\":1,\"outcome\":\"pending\",\"version\":1}";
+
 static void a_record_survives_its_c_view(void **state)
 {
     (void)state;
-    const char *records[] = {full, bare, kube};
+    const char *records[] = {full, bare, kube, hooked};
     for (size_t i = 0; i < ARRAY_LEN(records); i++) {
         AUTO(value) struct value *v = parse(records[i]);
         AUTO(release) struct release r = {0};
@@ -211,6 +220,29 @@ static void a_deploy_section_becomes_a_release(void **state)
     AUTO(value) struct value *record = release_to_value(&second);
     AUTO(release) struct release again = {0};
     check_ok(release_from_value(record, &again, &err));
+}
+
+static void a_rollout_runs_the_hooks_of_a_release_and_a_rollback_none(void **state)
+{
+    (void)state;
+    AUTO(value) struct value *v = parse(hooked);
+    AUTO(release) struct release r = {0}, again = {0};
+    const struct target_caps caps = {.native_rolling = true, .applies = true};
+    struct rollout rollout;
+    check_ok(release_from_value(v, &r, &err));
+    check_ok(spec_rollout(&r, NULL, false, &caps, &rollout, &err));
+    assert_int_equal(rollout.hooks_before, 1);
+    assert_int_equal(rollout.hooks_after, 1);
+    assert_int_equal(rollout.hook_deadline_ms, 90000);
+    assert_string_equal(release_hook(&r, 2)->job, "clean");
+    assert_null(release_hook(&r, 3));
+    assert_null(release_hook(&r, 0));
+    struct spec_origin origin = {"", "ann", "back", "43", "0af7", 5000, NULL, NULL, NULL, 0};
+    check_ok(spec_again(&r, &origin, NULL, &caps, &again, &err));
+    assert_int_equal(again.hooks_run, 0); // they have run for the earlier one
+    again.revision = 4;
+    check_ok(spec_rollout(&again, NULL, true, &caps, &rollout, &err));
+    assert_int_equal(rollout.hooks_before + rollout.hooks_after, 0);
 }
 
 static void a_section_with_a_mistake_is_refused(void **state)
@@ -442,6 +474,7 @@ TEST_MAIN(cmocka_unit_test(a_record_survives_its_c_view), cmocka_unit_test(the_c
     cmocka_unit_test(a_record_that_makes_no_sense_is_refused),
     cmocka_unit_test(a_record_of_kubernetes_is_checked_as_well),
     cmocka_unit_test(a_deploy_section_becomes_a_release),
+    cmocka_unit_test(a_rollout_runs_the_hooks_of_a_release_and_a_rollback_none),
     cmocka_unit_test(a_section_with_manifests_becomes_a_release_for_kubernetes),
     cmocka_unit_test(every_section_that_a_file_may_say_becomes_a_release),
     cmocka_unit_test(a_tag_is_no_digest), cmocka_unit_test(a_section_with_a_mistake_is_refused),

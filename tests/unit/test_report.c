@@ -25,6 +25,35 @@ static struct value *parse(const char *text)
     "\", \"image\": {\"digest\": \"sha256:" digest "\"}, \"env\": {\"M\": \"" env                  \
     "\"}, \"outcome\": \"" outcome "\"}"
 
+#define HOOKED(revision, run)                                                                      \
+    "{\"revision\": " #revision ", \"hooks\": {\"before\": [{\"job\": \"check\"}, "                \
+    "{\"job\": \"migrate\", \"irreversible\": true}], \"after\": [{\"job\": \"drop\", "            \
+    "\"irreversible\": true}]}, \"hooks_run\": " #run "}"
+
+static void a_hook_that_cannot_be_undone_is_a_fence(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t from, to, release;
+        const char *hook;
+    } rows[] = {
+        {6, 5, 0, NULL},                       // nothing of 6 was begun that matters
+        {6, 4, 5, "migrate"},                  // the newest tells
+        {5, 4, 5, "migrate"}, {4, 3, 0, NULL}, // 5 is no way from here
+        {4, 2, 3, "drop"}, {6, 1, 5, "migrate"}, {3, 5, 0, NULL}, // not back
+    };
+    AUTO(value)
+    struct value *list = parse(
+        "[" HOOKED(6, 1) "," HOOKED(5, 2) ",{\"revision\": 4}," HOOKED(3, 3) "," HOOKED(2, 0) "]");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *hook = NULL;
+        const struct value *r = releases_fence(list, rows[i].from, rows[i].to, &hook);
+        if (value_get_int(r, "revision", 0) != rows[i].release || !text_equal(hook, rows[i].hook))
+            fail_msg("row %zu: %s of release %d", i, hook ? hook : "nothing",
+                (int)value_get_int(r, "revision", 0));
+    }
+}
+
 static void the_choice_of_a_release_to_go_back_to(void **state)
 {
     (void)state;
@@ -328,6 +357,7 @@ static void an_image_with_a_layer_of_another_place_is_none(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(the_choice_of_a_release_to_go_back_to),
+    cmocka_unit_test(a_hook_that_cannot_be_undone_is_a_fence),
     cmocka_unit_test(no_commit_is_never_refused),
     cmocka_unit_test(a_success_says_what_is_live_and_what_it_took),
     cmocka_unit_test(a_failure_begins_with_its_cause),
