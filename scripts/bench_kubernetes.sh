@@ -248,7 +248,7 @@ spec:
       resourceRules: [{verbs: ["*"], apiGroups: ["*"], resources: ["*"], namespaces: ["*"], clusterScope: true}]
       nonResourceRules: [{verbs: ["*"], nonResourceURLs: ["*"]}]
 END
-    at_exit env KUBECONFIG="$kube_admin" kubectl delete flowschema "$namespace-$1" --ignore-not-found
+    at_exit quietly "$app.schema.log" env KUBECONFIG="$kube_admin" kubectl delete flowschema "$namespace-$1" -o name
     token=$(k create token "$1" --duration=2h)
     (
         umask 077
@@ -278,12 +278,15 @@ kubectl_as_it_is() {
         kubectl -n "$namespace" rollout status deployment/peer >>"$app.peer.log" 2>&1
 }
 
-# peak_of PARENT NAME: the most that the process NAME below it has had, KiB, until it ends.
+# peak_of PARENT NAME: the most that the process NAME somewhere below it has had, KiB, until it ends.
 peak_of() {
-    local inits pid peak=0 now
+    local below pid peak=0 now
     while [[ -e /proc/$1 ]]; do
-        inits=$(pgrep -d , -P "$1") || inits=
-        pid=$([[ -z $inits ]] || pgrep -f "^$2" -P "$inits" | head -n 1) || pid=
+        below=$1 pid=
+        while [[ -n $below && -z $pid ]]; do
+            pid=$(pgrep -f "^$2" -P "$below" | head -n 1) || :
+            below=$(pgrep -d , -P "$below") || below=
+        done
         now=$([[ -z $pid ]] || awk '$1 == "VmHWM:" {print $2}' "/proc/$pid/status" 2>/dev/null) || now=
         peak=$((${now:-0} > peak ? now : peak))
         pause 0.05
@@ -310,10 +313,10 @@ figure_kube_cost() {
     call_count davit by_davit v4
     row cost "  of 20 s in which nothing happens" "$((made - short))"
     gates='{}'
-    by_davit v5 &
+    must by_davit v5 &
     run=$!
     peak=$(peak_of "$run" davit-deploy)
-    must wait "$run"
+    wait "$run" || die "the rollout failed"
     ((peak)) || die "davit-deploy was not seen"
     row cost "davit-deploy, the most resident in a rollout" "$peak KiB"
     unset KUBECACHEDIR
