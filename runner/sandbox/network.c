@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,8 +21,13 @@
 // slirp4netns rather than pasta: it ends by itself when its exit descriptor closes, so that it
 // cannot outlive a killed worker, and Debian 12's pasta can do that neither by descriptor nor by
 // namespace.
+//
+// Its own sandbox ends all mounts that it sees, and on what is a shared mount of this host (ip
+// netns makes /run/netns one) they would end here, too. Without privileges the kernel sees to that.
 static _Noreturn void execute(pid_t pid, int ready_fd, int exit_fd)
 {
+    if (unshare(CLONE_NEWNS) == 0)
+        mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
     char ready[16], exit_text[16], pid_text[16];
     snprintf(ready, sizeof ready, "%d", 3);
     snprintf(exit_text, sizeof exit_text, "%d", 4);

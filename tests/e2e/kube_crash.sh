@@ -232,18 +232,21 @@ down_survives() { # FIRST STRIDE
     ((count > 12)) || fail "only $count writes were seen: were they failpoints?"
 }
 
-# They wait most of the time, so all of them go side by side. Every write of a rollout is some strategy's.
+# They wait most of the time, so all of them go side by side. By scripts/test --long every write of a rollout is some
+# strategy's; else every other one.
 test_rollouts_survive_their_drivers() {
-    local who first stride
+    local who first stride sparse=2
     kube_up
+    [[ -z ${DAVIT_LONG:-} ]] || sparse=1
     for who in 'role 1 3' 'worker 1 9'; do
         read -r who first stride <<<"$who"
+        ((stride *= sparse))
         beside "$who-rolling" survive "$who" rolling "$who-rolling" "$first" "$stride"
         beside "$who-blue-green" survive "$who" blue-green "$who-blue-green" $((first + stride / 3)) "$stride"
         beside "$who-canary" survive "$who" "$canary" "$who-canary" $((first + 2 * stride / 3)) "$stride"
     done
-    beside rollback survive rollback blue-green rollback 2 6
-    beside down down_survives 2 4
+    beside rollback survive rollback blue-green rollback 2 $((6 * sparse))
+    beside down down_survives 2 $((4 * sparse))
     wait_all
 }
 

@@ -48,7 +48,7 @@ until_true() {
     shift
     until "$@" >/dev/null 2>&1; do
         ((SECONDS < deadline)) || fail "not true in time: $*"
-        read -r -t 0.02 <> <(:) || :
+        sleep 0.02
     done
 }
 

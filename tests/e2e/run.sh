@@ -519,4 +519,19 @@ EOF
     contains 'it goes on from where it was' 'release 1 is live'
 }
 
+# The helper that gives the network ends all mounts that it sees: not those of the host, also where they are shared.
+test_egress_leaves_the_hosts_mounts() {
+    local mount=$here/shared
+    mkdir "$mount"
+    mount -t tmpfs none "$mount"
+    mount --make-shared "$mount"
+    mkdir "$mount/below"
+    mount -t tmpfs none "$mount/below"
+    printf 'name: e\nstages:\n  a: {run: "true", network: egress}\n' >.davit.yaml
+    output=$(davit run 2>&1) || :
+    mountpoint -q "$mount/below" || { umount "$mount"; fail "it is not mounted any more: $output"; }
+    umount "$mount/below" "$mount"
+    contains success
+}
+
 run_tests "$@"
