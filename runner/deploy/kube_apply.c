@@ -308,6 +308,7 @@ int kube_delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind
         if (!changed_meanwhile(&why))
             break;
     }
+    why.retryable = why.retryable || changed_meanwhile(&why);
     if (err)
         *err = why;
     return -1;
@@ -428,6 +429,7 @@ int kube_stamp(struct kube_target *k, int64_t epoch, const struct kube_kind *kin
             break;
         value_free(take_ptr(now));
     }
+    why.retryable = why.retryable || changed_meanwhile(&why);
     if (err)
         *err = why;
     return -1;
@@ -445,6 +447,8 @@ int kube_stamp_others(
             continue;
         if (!kind || look(k, kind, kube_name(wanted), &now, &why) < 0 ||
             (now && kube_stamp(k, epoch, kind, now, &why) < 0)) {
+            if (why.kind == ERR_DENIED) // nor may whoever is to be fenced
+                continue;
             if (err)
                 *err = why;
             return -1;
