@@ -2,9 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/text.h"
 #include "image/registry_auth.h"
 #include "net/address.h"
 #include "os/clock.h"
@@ -61,22 +59,6 @@ static bool may_retry(int status)
 {
     return status == 408 || status == 429 || status == 499 || status == 522 ||
            (status >= 500 && status != 501);
-}
-
-// Retry-After: seconds, or a date (RFC 9110, 10.2.3); -1 when there is none.
-static int64_t asked_wait_ms(const struct http_response *response)
-{
-    const char *text = http_response_header(response, "retry-after");
-    int64_t seconds;
-    struct tm date = {0};
-    if (!text)
-        return -1;
-    if (int_parse(text, 0, INT32_MAX, &seconds))
-        return seconds * 1000;
-    if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &date))
-        return -1;
-    int64_t ms = (int64_t)timegm(&date) * 1000 - clock_unix_ms();
-    return ms > 0 ? ms : 0;
 }
 
 static void stop_waiting(struct loop_timer *timer)
@@ -216,7 +198,7 @@ static bool again(const struct registry_call *call, int status,
             !call->sink && (strcmp(call->method, "GET") == 0 || strcmp(call->method, "HEAD") == 0);
         return err->retryable || (harmless && err->kind == ERR_NETWORK && number < 2);
     }
-    int64_t asked = asked_wait_ms(response);
+    int64_t asked = http_retry_after_ms(response);
     if (asked >= 0)
         *ret_wait = asked;
     return may_retry(response->status);

@@ -229,7 +229,7 @@ static void on_response(void *arg, struct http_response *response, const struct 
         .body = body,
         .text = &response->body,
     };
-    struct kube_reply reply = {.value = body, .retry_after_ms = kube_retry_after(response)};
+    struct kube_reply reply = {.value = body, .retry_after_ms = http_retry_after_ms(response)};
     struct error refusal = {0};
     if (kube_status_check(&answered, &refusal) < 0) {
         if (may_ask_who_we_are(call, refusal.http_status)) {

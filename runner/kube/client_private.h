@@ -97,5 +97,3 @@ struct kube_attempt {
     int64_t retry_after_ms; // -1: the server did not say
 };
 int64_t kube_retry_wait(const struct kube_attempt *attempt);
-// Retry-After: seconds, or a date; -1 when the answer has none.
-int64_t kube_retry_after(const struct http_response *response);

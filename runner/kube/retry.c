@@ -1,31 +1,13 @@
 // When is a request sent once more, and a watch begun again? Pure, but for the date in a
 // Retry-After.
 #include <string.h>
-#include <time.h>
 
-#include "base/text.h"
 #include "kube/client_private.h"
 #include "kube/watch_private.h"
-#include "os/clock.h"
 
 #define RECONNECTS       5
 #define RECONNECT_MS     50 // doubled each time: 1.5 s in all
 #define ASKED_WAIT_MAX_S 60 // a server's wish for more is not met: the caller hears of it instead
-
-int64_t kube_retry_after(const struct http_response *response)
-{
-    const char *text = http_response_header(response, "retry-after");
-    int64_t seconds;
-    struct tm date = {0};
-    if (!text)
-        return -1;
-    if (int_parse(text, 0, INT32_MAX, &seconds))
-        return seconds * 1000;
-    if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &date))
-        return -1;
-    int64_t ms = (int64_t)timegm(&date) * 1000 - clock_unix_ms();
-    return ms > 0 ? ms : 0;
-}
 
 int64_t kube_retry_wait(const struct kube_attempt *a)
 {

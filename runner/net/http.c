@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/text.h"
+#include "os/clock.h"
 #include "os/loop.h"
 
 void http_response_done(struct http_response *r)
@@ -27,6 +30,21 @@ void http_client_free(struct http_client *client)
 {
     if (client)
         client->ops->free(client);
+}
+
+int64_t http_retry_after_ms(const struct http_response *response)
+{
+    const char *text = http_response_header(response, "retry-after");
+    int64_t seconds;
+    struct tm date = {0};
+    if (!text)
+        return -1;
+    if (int_parse(text, 0, INT32_MAX, &seconds))
+        return seconds * 1000;
+    if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &date))
+        return -1;
+    int64_t ms = (int64_t)timegm(&date) * 1000 - clock_unix_ms();
+    return ms > 0 ? ms : 0;
 }
 
 struct waiting {

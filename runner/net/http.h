@@ -82,6 +82,9 @@ void http_response_done(struct http_response *r);
 // The value of the first header with that (lower-case) name, lent; NULL when absent.
 const char *http_response_header(const struct http_response *r, const char *name);
 
+// Retry-After in milliseconds: seconds, or a date (RFC 9110, 10.2.3). -1 when there is none.
+int64_t http_retry_after_ms(const struct http_response *r);
+
 // Exactly one call, from the loop, never from within start(). err is NULL when there is a response
 // (of any status); a response that is kept must be moved out. No answer is ERR_NETWORK or
 // ERR_TIMEOUT (retryable where nothing was sent), or ERR_CONFIG (a certificate or key cannot be
