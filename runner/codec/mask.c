@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/base64.h"
+
 #define STARS "***"
 
 static void add_needle(struct mask *mask, const char *text)
@@ -24,16 +26,10 @@ static void add_needle(struct mask *mask, const char *text)
     }
 }
 
-static void base64(const char *bytes, size_t length, struct str *out)
+// Whole groups only: what the rest is encoded to depends on what follows.
+static void add_groups(const char *bytes, size_t length, struct str *out)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *p = (const unsigned char *)bytes;
-    for (; length >= 3; p += 3, length -= 3) {
-        str_putc(out, digits[p[0] >> 2]);
-        str_putc(out, digits[(p[0] & 3) << 4 | p[1] >> 4]);
-        str_putc(out, digits[(p[1] & 15) << 2 | p[2] >> 6]);
-        str_putc(out, digits[p[2] & 63]);
-    }
+    base64_encode(bytes, length / 3 * 3, out);
 }
 
 // The same text in the alphabet of URLs, which has - and _ for + and /.
@@ -55,13 +51,13 @@ static void add_base64(struct mask *mask, const char *secret)
     for (size_t phase = 0; phase < 3 && phase < length; phase++) {
         AUTO(str) struct str encoded;
         str_init(&encoded, STR_TEXT_MAX);
-        base64(secret + phase, length - phase, &encoded);
+        add_groups(secret + phase, length - phase, &encoded);
         add_both_alphabets(mask, encoded.data);
     }
     for (size_t at = 0; length > LINE_BYTES && at < length; at += LINE_BYTES) {
         AUTO(str) struct str line;
         str_init(&line, STR_TEXT_MAX);
-        base64(secret + at, length - at < LINE_BYTES ? length - at : LINE_BYTES, &line);
+        add_groups(secret + at, length - at < LINE_BYTES ? length - at : LINE_BYTES, &line);
         add_needle(mask, line.data);
     }
 }

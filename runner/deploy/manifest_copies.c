@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/base64.h"
 #include "codec/digest.h"
 #include "deploy/manifest_object.h"
 #include "kube/object.h"
@@ -25,20 +26,6 @@ static void references_done(struct references *r)
     vec_free(&r->all);
 }
 DEFINE_AUTO(references, struct references, references_done)
-
-static void base64(const char *bytes, size_t length, struct str *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *p = (const unsigned char *)bytes;
-    for (size_t at = 0; at < length; at += 3) {
-        size_t left = length - at;
-        unsigned second = left > 1 ? p[at + 1] : 0, third = left > 2 ? p[at + 2] : 0;
-        str_putc(out, digits[p[at] >> 2]);
-        str_putc(out, digits[(p[at] & 3) << 4 | second >> 4]);
-        str_putc(out, left > 1 ? digits[(second & 15) << 2 | third >> 6] : '=');
-        str_putc(out, left > 2 ? digits[third & 63] : '=');
-    }
-}
 
 static bool is_config(const struct value *object, bool *ret_secret)
 {
@@ -75,7 +62,7 @@ static void encode_strings(struct value *secret)
     while (value_type(plain) == VALUE_MAP && value_next(&cursor, &key, &item)) {
         AUTO(str) struct str encoded;
         str_init(&encoded, STR_TEXT_MAX);
-        base64(value_text(item), strlen(value_text(item)), &encoded);
+        base64_encode(value_text(item), strlen(value_text(item)), &encoded);
         value_set_str(manifest_map_at(secret, "data"), key, encoded.data);
     }
     value_set(secret, "stringData", NULL);
