@@ -20,3 +20,12 @@ int directory_teardown(void **state)
     free(*state);
     return 0;
 }
+
+char *directory_read(const char *directory, const char *name)
+{
+    AUTO_FREE char *path = path_join(directory, name);
+    AUTO(str) struct str text;
+    str_init(&text, 1 << 20);
+    check_ok(file_read(AT_FDCWD, path, &text, &err));
+    return str_take(&text);
+}

@@ -1,19 +1,15 @@
 #include "support/proxy.h"
 
+#include "support/server.h"
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#include "base/str.h"
-#include "support/check.h"
 
 static int connect_to(int port)
 {
@@ -76,8 +72,9 @@ static int accept_connect(int fd, int log_fd)
     return write(fd, granted, sizeof granted - 1) > 0 ? connect_to(port) : -1;
 }
 
-static void run(int listener, int log_fd, bool socks)
+static void run(int listener, int log_fd, const void *arg)
 {
+    bool socks = *(const bool *)arg;
     signal(SIGCHLD, SIG_IGN);
     for (;;) {
         int fd = accept(listener, NULL, NULL);
@@ -97,33 +94,15 @@ static void run(int listener, int log_fd, bool socks)
 
 void proxy_start(struct proxy *p, bool socks)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(listener, 16), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    p->port = ntohs(address.sin_port);
-    p->log_fd = memfd_create("log", MFD_CLOEXEC);
-    p->pid = fork();
-    assert_true(p->pid >= 0);
-    if (p->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        run(listener, p->log_fd, socks);
-    }
-    close(listener);
+    p->pid = server_start(run, &socks, &p->port, &p->log_fd);
 }
 
 void proxy_stop(struct proxy *p)
 {
-    kill(p->pid, SIGKILL);
-    waitpid(p->pid, NULL, 0);
-    close(p->log_fd);
+    server_stop(p->pid, p->log_fd);
 }
 
 char *proxy_log(const struct proxy *p)
 {
-    char buffer[4096];
-    ssize_t n = pread(p->log_fd, buffer, sizeof buffer, 0);
-    return mem_strndup(buffer, n > 0 ? (size_t)n : 0);
+    return server_log(p->log_fd);
 }

@@ -1,18 +1,13 @@
 #include "support/tcp_server.h"
 
-#include <netinet/in.h>
+#include "support/server.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#include "os/fd.h"
-#include "support/check.h"
 
 #define REQUEST_MAX ((size_t)64 << 20)
 
@@ -71,8 +66,15 @@ static void serve_connection(int fd, int log_fd, tcp_server_fn *serve, void *arg
     }
 }
 
-static void run(int listener, int log_fd, tcp_server_fn *serve, void *arg)
+// How a server's process serves.
+struct service {
+    tcp_server_fn *serve;
+    void *arg;
+};
+
+static void run(int listener, int log_fd, const void *arg)
 {
+    const struct service *service = arg;
     signal(SIGCHLD, SIG_IGN);
     for (;;) {
         int fd = accept(listener, NULL, NULL);
@@ -81,7 +83,7 @@ static void run(int listener, int log_fd, tcp_server_fn *serve, void *arg)
         if (fork() == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             close(listener);
-            serve_connection(fd, log_fd, serve, arg);
+            serve_connection(fd, log_fd, service->serve, service->arg);
             _exit(0);
         }
         close(fd);
@@ -90,42 +92,17 @@ static void run(int listener, int log_fd, tcp_server_fn *serve, void *arg)
 
 void tcp_server_start(struct tcp_server *server, tcp_server_fn *serve, void *arg)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(listener, 64), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    server->port = ntohs(address.sin_port);
+    const struct service service = {serve, arg};
+    server->pid = server_start(run, &service, &server->port, &server->log_fd);
     snprintf(server->origin, sizeof server->origin, "http://127.0.0.1:%d", server->port);
-    server->log_fd = memfd_create("log", MFD_CLOEXEC);
-    assert_true(server->log_fd >= 0);
-    server->pid = fork();
-    assert_true(server->pid >= 0);
-    if (server->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        run(listener, server->log_fd, serve, arg);
-    }
-    close(listener);
 }
 
 void tcp_server_stop(struct tcp_server *server)
 {
-    kill(server->pid, SIGKILL);
-    waitpid(server->pid, NULL, 0);
-    close(server->log_fd);
+    server_stop(server->pid, server->log_fd);
 }
 
 char *tcp_server_log(const struct tcp_server *server)
 {
-    AUTO(str) struct str text;
-    str_init(&text, REQUEST_MAX);
-    AUTO_FREE char *path = mem_printf("/proc/self/fd/%d", server->log_fd);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    char buffer[65536];
-    for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0;)
-        str_add(&text, buffer, n);
-    fclose(file);
-    return str_take(&text);
+    return server_log(server->log_fd);
 }

@@ -1,21 +1,18 @@
 #include "support/tls_server.h"
 
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/str.h"
-#include "os/fd.h"
 #include "support/check.h"
+#include "support/server.h"
 #include "support/shell.h"
 
 #define REQUEST_MAX ((size_t)16 << 20)
@@ -238,8 +235,9 @@ static void serve_connection(
     leave(fd);
 }
 
-static void run(int listener, int log_fd, const struct tls_settings *settings)
+static void run(int listener, int log_fd, const void *arg)
 {
+    const struct tls_settings *settings = arg;
     SSL_CTX *ctx = context(settings);
     signal(SIGCHLD, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
@@ -259,41 +257,18 @@ static void run(int listener, int log_fd, const struct tls_settings *settings)
 
 void tls_server_start(struct tls_server *server, const struct tls_settings *settings)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(listener, 64), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    server->port = ntohs(address.sin_port);
+    server->pid = server_start(run, settings, &server->port, &server->log_fd);
     snprintf(server->origin, sizeof server->origin, "https://127.0.0.1:%d", server->port);
-    server->log_fd = memfd_create("log", MFD_CLOEXEC);
-    assert_true(server->log_fd >= 0);
-    server->pid = fork();
-    assert_true(server->pid >= 0);
-    if (server->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        run(listener, server->log_fd, settings);
-    }
-    close(listener);
 }
 
 void tls_server_stop(struct tls_server *server)
 {
-    kill(server->pid, SIGKILL);
-    waitpid(server->pid, NULL, 0);
-    close(server->log_fd);
+    server_stop(server->pid, server->log_fd);
 }
 
 char *tls_server_log(const struct tls_server *server)
 {
-    AUTO(str) struct str text;
-    str_init(&text, REQUEST_MAX);
-    char buffer[16384];
-    ssize_t n;
-    for (off_t at = 0; (n = pread(server->log_fd, buffer, sizeof buffer, at)) > 0; at += n)
-        str_add(&text, buffer, (size_t)n);
-    return str_take(&text);
+    return server_log(server->log_fd);
 }
 
 void tls_make_certificates(const char *directory, const char *names)

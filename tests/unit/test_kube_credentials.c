@@ -72,15 +72,6 @@ static void write_file(struct fixture *f, const char *name, mode_t mode, const c
     check_ok(file_replace(AT_FDCWD, path, mode, text, strlen(text), &err));
 }
 
-static char *read_file(struct fixture *f, const char *name)
-{
-    AUTO_FREE char *path = path_join(f->directory, name);
-    AUTO(str) struct str text;
-    str_init(&text, 1 << 20);
-    check_ok(file_read(AT_FDCWD, path, &text, &err));
-    return str_take(&text);
-}
-
 static void on_credential(
     void *arg, const struct kube_credential *credential, const struct error *err)
 {
@@ -217,28 +208,28 @@ static void a_plugin_is_told_who_asks_and_asked_once_while_its_answer_is_good(vo
     unsetenv("KUBERNETES_EXEC_INFO");
     assert_int_equal(f->expires_unix_ms, 0);
     check_token(f, false, "t1");
-    AUTO_FREE char *once = read_file(f, "runs");
+    AUTO_FREE char *once = directory_read(f->directory, "runs");
     assert_string_equal(once, "x\n");
     check_token(f, true, "t1");
-    AUTO_FREE char *twice = read_file(f, "runs");
+    AUTO_FREE char *twice = directory_read(f->directory, "runs");
     assert_string_equal(twice, "x\nx\n");
-    AUTO_FREE char *args = read_file(f, "args");
+    AUTO_FREE char *args = directory_read(f->directory, "args");
     assert_string_equal(args, "get token|$HOME|b c\n");
-    AUTO_FREE char *input = read_file(f, "stdin");
+    AUTO_FREE char *input = directory_read(f->directory, "stdin");
     assert_string_equal(input, "");
-    AUTO_FREE char *info = read_file(f, "info");
+    AUTO_FREE char *info = directory_read(f->directory, "info");
     assert_string_equal(info,
         "{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"spec\":"
         "{\"interactive\":false}}");
-    AUTO_FREE char *group = read_file(f, "group");
-    AUTO_FREE char *pid = read_file(f, "pid");
+    AUTO_FREE char *group = directory_read(f->directory, "group");
+    AUTO_FREE char *pid = directory_read(f->directory, "pid");
     assert_string_equal(group, pid);
 
     exec->provide_cluster = true;
     exec->config = value_parse("{\"audience\": \"a\"}", 17, NULL);
     f->cluster.tls_server_name = mem_strdup("api.local");
     check_token(f, true, "t1");
-    AUTO_FREE char *whole = read_file(f, "info");
+    AUTO_FREE char *whole = directory_read(f->directory, "info");
     assert_string_equal(whole,
         "{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"spec\":"
         "{\"interactive\":false,\"cluster\":{\"server\":\"https://h:6443\",\"tls-server-name\":"
@@ -365,7 +356,7 @@ static void a_slow_plugin_is_ended_whole_and_nothing_waits_for_it(void **state)
     check_failed(f, false, ERR_TIMEOUT, "the plugin plugin: no answer within 300ms: waiting");
     loop_timer_stop(&timer);
     assert_true(f->ticks > 10);
-    AUTO_FREE char *child = read_file(f, "child");
+    AUTO_FREE char *child = directory_read(f->directory, "child");
     assert_true(is_gone(atoi(child)));
 }
 
@@ -399,7 +390,7 @@ static void a_cancelled_plugin_is_ended_and_never_heard_of(void **state)
     loop_timer_start(f->loop, &timer, clock_monotonic_ms(), stop_when_begun, f);
     check_ok(loop_run(f->loop, &err));
     from.cancel(from.arg);
-    AUTO_FREE char *child = read_file(f, "child");
+    AUTO_FREE char *child = directory_read(f->directory, "child");
     assert_true(is_gone(atoi(child)));
     from_plugin(f, "echo '" HEAD "\"status\": {\"token\": \"after\"}}'");
     check_token(f, false, "after");
@@ -415,7 +406,7 @@ static void a_plugin_need_not_take_what_it_started_along(void **state)
     int64_t begun = clock_monotonic_ms();
     check_token(f, false, "quick");
     assert_true(clock_monotonic_ms() - begun < 10000);
-    AUTO_FREE char *child = read_file(f, "child");
+    AUTO_FREE char *child = directory_read(f->directory, "child");
     kill(atoi(child), SIGKILL);
 }
 

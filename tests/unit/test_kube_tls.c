@@ -22,15 +22,6 @@ struct fixture {
     char *cert, *key, *ca_file; // files
 };
 
-static char *read_file(const char *directory, const char *name)
-{
-    AUTO_FREE char *path = path_join(directory, name);
-    AUTO(str) struct str text;
-    str_init(&text, 1 << 20);
-    check_ok(file_read(AT_FDCWD, path, &text, &err));
-    return str_take(&text);
-}
-
 static int set_up(void **state)
 {
     directory_setup(state);
@@ -76,7 +67,7 @@ static void start(struct fixture *f, tls_serve_fn *serve, tls_stream_fn *streams
     f->cluster = (struct kube_cluster){
         .context = mem_strdup("tls"),
         .server = mem_strdup(f->server.origin),
-        .ca = read_file(f->directory, "ca.pem"),
+        .ca = directory_read(f->directory, "ca.pem"),
         .dynamic = credentials != NULL,
     };
     f->client = kube_client_new(f->loop, f->http, &f->cluster, credentials, &why);
@@ -106,8 +97,8 @@ static void on_fetch(struct loop_timer *timer)
     AUTO_FREE char *cert = mem_printf("%s.pem", name);
     AUTO_FREE char *key = mem_printf("%s.key", name);
     AUTO(kube_credential)
-    struct kube_credential credential = {.cert = read_file(w->fixture->directory, cert),
-        .key = read_file(w->fixture->directory, key)};
+    struct kube_credential credential = {.cert = directory_read(w->fixture->directory, cert),
+        .key = directory_read(w->fixture->directory, key)};
     w->done(w->done_arg, &credential, NULL);
 }
 

@@ -28,27 +28,18 @@ struct fixture {
     struct tls_server server;
 };
 
-static char *read_file(const char *directory, const char *name)
-{
-    AUTO_FREE char *path = path_join(directory, name);
-    AUTO(str) struct str text;
-    str_init(&text, 1 << 20);
-    check_ok(file_read(AT_FDCWD, path, &text, &err));
-    return str_take(&text);
-}
-
 static int set_up(void **state)
 {
     directory_setup(state);
     struct fixture *f = mem_alloc(sizeof *f);
     f->directory = *state;
     tls_make_certificates(f->directory, "server only-cluster.local ann bob");
-    f->ca = read_file(f->directory, "ca.pem");
-    f->ca2 = read_file(f->directory, "ca2.pem");
-    f->ann = read_file(f->directory, "ann.pem");
-    f->ann_key = read_file(f->directory, "ann.key");
-    f->bob = read_file(f->directory, "bob.pem");
-    f->bob_key = read_file(f->directory, "bob.key");
+    f->ca = directory_read(f->directory, "ca.pem");
+    f->ca2 = directory_read(f->directory, "ca2.pem");
+    f->ann = directory_read(f->directory, "ann.pem");
+    f->ann_key = directory_read(f->directory, "ann.key");
+    f->bob = directory_read(f->directory, "bob.pem");
+    f->bob_key = directory_read(f->directory, "bob.key");
     f->cert = path_join(f->directory, "server.pem");
     f->key = path_join(f->directory, "server.key");
     f->only = path_join(f->directory, "only-cluster.local.pem");
@@ -704,7 +695,7 @@ static void what_comes_compressed_is_handed_on_plain(void **state)
     struct front front;
     int none[2] = {-1, -1};
     shell(f->directory, "yes a_line_of_text | head -n 20000 >file");
-    AUTO_FREE char *wanted = read_file(f->directory, "file");
+    AUTO_FREE char *wanted = directory_read(f->directory, "file");
     front_start(f, &front, api, none, 1000);
     AUTO_FREE char *url = mem_printf("%s/file", front.origin);
     struct http_peer peer = {.ca = f->ca};
