@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "codec/value.h"
+#include "pipeline/limits.h"
 
 struct field_type;
 
@@ -78,9 +79,7 @@ struct program {
     VEC(struct step) steps;
 };
 
-#define INSTANCES_MAX    64 // of one set
-#define HOOKS_MAX        16 // of a release
-#define CANARY_STEPS_MAX 32
+#define INSTANCES_MAX 64 // of one set
 
 // The steps of a canary: it begins with a weight, and weights rise. As JSON a list of
 // {"kind": "weight", "percent": 5}, {"kind": "pause", "for_ms": 60000} and

@@ -2,10 +2,7 @@
 
 #include "base/text.h"
 #include "pipeline/check.h"
-
-// deploy/program.h, a floor above
-#define CANARY_STEPS_MAX 32
-#define HOOKS_MAX        16
+#include "pipeline/limits.h"
 
 static void check_environment(
     struct parsing *parsing, const struct stage *stage, const struct yaml_node *node)
