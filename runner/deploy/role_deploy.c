@@ -13,12 +13,6 @@
 #define DYING_LOOKS  40
 #define TOLD_FROM_MS 5000 // who waits longer wants to know for what
 
-static const char *text_of(const struct session *s, const char *key)
-{
-    const char *text = value_get_str(s->job, key);
-    return text ? text : "";
-}
-
 // The document that came with the job; NULL when there was none.
 static int read_document(const struct ipc_fds *fds, struct value **ret, struct error *err)
 {
@@ -37,7 +31,7 @@ static int read_document(const struct ipc_fds *fds, struct value **ret, struct e
 static struct value *refuse(const struct session *s)
 {
     char when[CLOCK_TEXT_MAX];
-    const char *commit = text_of(s, "commit");
+    const char *commit = session_text(s, "commit");
     const struct value *entry = refused_find(s->refused, commit);
     if (!entry)
         return NULL;
@@ -127,7 +121,7 @@ int session_deploy(
     *ret_result = refuse(s);
     if (*ret_result)
         return 0;
-    if (session_claim(s, text_of(s, "run"), false, err) < 0 || session_look(s, err) < 0 ||
+    if (session_claim(s, session_text(s, "run"), false, err) < 0 || session_look(s, err) < 0 ||
         end_foreign(s, err) < 0)
         return -1;
     return roll_out(s, fds, ret_result, err);
@@ -136,7 +130,7 @@ int session_deploy(
 // Does the last rollout, under way or ended, belong to the run whose role died?
 static bool is_own(const struct session *s)
 {
-    return s->seen.rollout.to && strcmp(s->seen.rollout.run, text_of(s, "run")) == 0;
+    return s->seen.rollout.to && strcmp(s->seen.rollout.run, session_text(s, "run")) == 0;
 }
 
 // A runner that was killed a moment ago may still seem to hold the app: its sandbox dies after it,
@@ -187,7 +181,7 @@ int session_resume(
     int goes_on = deploys ? 0 : end_pause(s, ret_result, err);
     if (goes_on)
         return goes_on < 0 ? -1 : 0;
-    if (session_claim_from_the_dead(s, deploys ? text_of(s, "run") : id, err) < 0 ||
+    if (session_claim_from_the_dead(s, deploys ? session_text(s, "run") : id, err) < 0 ||
         session_look(s, err) < 0)
         return -1;
     if (deploys && !is_own(s))

@@ -8,12 +8,6 @@
 #include "deploy/spec.h"
 #include "os/clock.h"
 
-static const char *text_of(const struct session *s, const char *key)
-{
-    const char *text = value_get_str(s->job, key);
-    return text ? text : "";
-}
-
 static void tell(const struct session *s, const char *text)
 {
     AUTO_FREE char *copy = mem_strdup(text);
@@ -80,11 +74,11 @@ static int make(const struct session *s, const struct release_image *image,
     AUTO(value) struct value *applied = manifest ? manifest_to_value(manifest) : NULL;
     const struct value *env = value_get(s->job, "env");
     const struct spec_origin origin = {
-        .commit = text_of(s, "commit"),
+        .commit = session_text(s, "commit"),
         .who = s->who,
-        .why = text_of(s, "why"),
-        .run = text_of(s, "run"),
-        .trace_id = text_of(s, "trace_id"),
+        .why = session_text(s, "why"),
+        .run = session_text(s, "run"),
+        .trace_id = session_text(s, "trace_id"),
         .created_unix_ms = clock_unix_ms(),
         .image = image,
         .env = env ? env : none,

@@ -90,18 +90,13 @@ void rollback_print_journey(const struct session *s, const struct journey *j, st
     print_end(s, j->to, out);
 }
 
-static const char *given_why(const struct session *s)
-{
-    const char *why = value_get_str(s->job, "why");
-    return why && *why ? why : "";
-}
-
 int rollback_release(const struct session *s, const struct journey *j, const char *run,
     const struct release *live, struct release *ret, struct error *err)
 {
     AUTO(release) struct release earlier = {0};
     AUTO_FREE char *plain = mem_printf("back to release %" PRId64, j->to);
-    AUTO_FREE char *why = *given_why(s) ? mem_printf("%s: %s", plain, given_why(s)) : NULL;
+    AUTO_FREE char *why =
+        *session_text(s, "why") ? mem_printf("%s: %s", plain, session_text(s, "why")) : NULL;
     const struct spec_origin origin = {
         .commit = "",
         .who = s->who,
@@ -298,8 +293,8 @@ static int go_back(struct session *s, const char *run, struct value **ret_result
         session_put(s, &to, NULL, to.secrets.length || to.manifest ? j.to : 0, err) < 0)
         return -1;
     str_printf(&line, ", as release %" PRId64, to.revision);
-    if (*given_why(s))
-        str_printf(&line, ": %s", given_why(s));
+    if (*session_text(s, "why"))
+        str_printf(&line, ": %s", session_text(s, "why"));
     role_log(s->worker, "%s", line.data);
     if (session_begin(s, &to, any ? &live : NULL, true, err) < 0 ||
         session_drive(s, true, &d, err) < 0)

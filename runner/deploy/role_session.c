@@ -124,6 +124,12 @@ static bool try_again(struct session *s, int *attempts, const struct error *why)
     return true;
 }
 
+const char *session_text(const struct session *s, const char *key)
+{
+    const char *text = value_get_str(s->job, key);
+    return text ? text : "";
+}
+
 int session_claim(struct session *s, const char *run, bool preempt, struct error *err)
 {
     struct target *t = s->target;

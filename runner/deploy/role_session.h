@@ -35,6 +35,8 @@ int session_open(struct session *s, struct rpc *worker, const struct value *job,
 void session_done(struct session *s);
 DEFINE_AUTO(session, struct session, session_done)
 
+// A text of the job; "" where it says nothing.
+const char *session_text(const struct session *s, const char *key);
 int session_claim(struct session *s, const char *run, bool preempt, struct error *err);
 // Fills seen, releases and refused.
 int session_look(struct session *s, struct error *err);
