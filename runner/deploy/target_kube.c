@@ -295,10 +295,7 @@ static void kube_free(struct target *t)
 
 static const struct target_ops ops = {
     .name = "kubernetes",
-    .caps = {.native_rolling = true,
-        .weight = WEIGHT_RATIO,
-        .applies = true,
-        .takeover_ms = KUBE_LEASE_MS + 2000},
+    .caps = TARGET_KUBE_CAPS,
     .claim = kube_claim,
     .begin = kube_begin,
     .observe = kube_observe,

@@ -20,6 +20,15 @@
 // plane's own leases.
 #define KUBE_LEASE_MS 15000
 
+// What it can do, also for who plans without a cluster.
+#define TARGET_KUBE_CAPS                                                                           \
+    ((struct target_caps){                                                                         \
+        .native_rolling = true,                                                                    \
+        .weight = WEIGHT_RATIO,                                                                    \
+        .applies = true,                                                                           \
+        .takeover_ms = KUBE_LEASE_MS + 2000,                                                       \
+    })
+
 // The client is lent and must outlive the target; its loop is run by every call. `identity` names
 // this driver among all (host and run): a second driver with the same one takes over at once.
 struct target *target_kube_new(struct kube_client *client, const char *app, const char *ns,

@@ -5,12 +5,9 @@
 
 #include "base/text.h"
 #include "deploy/spec.h"
+#include "deploy/target_kube.h"
 #include "engine/kube_preview_private.h"
 #include "kube/object.h"
-
-// As target_kube.c has them.
-static const struct target_caps caps = {
-    .native_rolling = true, .applies = true, .weight = WEIGHT_RATIO};
 
 // --- rollouts ---
 
@@ -28,7 +25,7 @@ static int make_rollout(const struct stage *stage, const struct kube_preview *pr
     live.revision = 1;
     if (over && to.strategy.kind != STRATEGY_ROLLING)
         to.slot = slot_other(live.slot);
-    return spec_rollout(&to, over ? &live : NULL, false, &caps, ret, err);
+    return spec_rollout(&to, over ? &live : NULL, false, &TARGET_KUBE_CAPS, ret, err);
 }
 
 // --- the pods of a native rolling ---
