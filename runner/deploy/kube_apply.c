@@ -63,11 +63,6 @@ static int check_owner(const struct kube_target *k, const struct kube_kind *kind
         err, ERR_DENIED, "%s/%s belongs to the app %s", kind->plural, kube_name(object), app);
 }
 
-static bool changed_meanwhile(const struct error *err)
-{
-    return err->kind == ERR_CONFLICT && err->http_status;
-}
-
 // A selector is for ever. That of a Deployment which was there before davit tells no slots; another
 // difference is the file's mistake, and the server's to name.
 static void keep_selector(const struct value *now, struct value *wanted)
@@ -115,7 +110,7 @@ int kube_apply_one(struct kube_target *k, int64_t epoch, int64_t release,
     for (int tries = 0; tries < KUBE_TRIES; tries++) {
         if (apply_once(k, epoch, release, kind, object, &why) == 0)
             return 0;
-        if (!changed_meanwhile(&why))
+        if (!kube_has_changed(&why))
             break;
     }
     if (err)
@@ -305,10 +300,10 @@ int kube_delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind
     for (int tries = 0; tries < KUBE_TRIES; tries++) {
         if (delete_once(k, epoch, kind, name, &why) == 0)
             return 0;
-        if (!changed_meanwhile(&why))
+        if (!kube_has_changed(&why))
             break;
     }
-    why.retryable = why.retryable || changed_meanwhile(&why);
+    why.retryable = why.retryable || kube_has_changed(&why);
     if (err)
         *err = why;
     return -1;
@@ -334,6 +329,14 @@ int kube_prune(struct kube_target *k, int64_t epoch, const struct manifest *befo
     return 0;
 }
 
+bool kube_has_kind(const struct value *others, const char *kind)
+{
+    for (size_t i = 0; i < value_length(others); i++)
+        if (text_equal(value_get_str(value_at(others, i), "kind"), kind))
+            return true;
+    return false;
+}
+
 static int delete_all(
     struct kube_target *k, int64_t epoch, const struct kube_kind *kind, struct error *err)
 {
@@ -344,15 +347,6 @@ static int delete_all(
         if (kube_delete_one(k, epoch, kind, kube_name(value_at(items, i)), err) < 0)
             return -1;
     return 0;
-}
-
-// Whether a release applied something of that kind: only then davit has rights on it for sure.
-static bool has_kind(const struct manifest *m, const char *kind)
-{
-    for (size_t i = 0; i < value_length(m->others); i++)
-        if (text_equal(value_get_str(value_at(m->others, i), "kind"), kind))
-            return true;
-    return false;
 }
 
 // Copies, by their label: those whose release was never put, too. Who may not even list them has
@@ -387,8 +381,8 @@ int kube_down(struct target *t, int64_t epoch, struct error *err)
         if (!known || kube_hook_delete(k, epoch, known, 0, err) < 0 ||
             kube_prune(k, epoch, &known->manifest, NULL, err) < 0)
             return -1;
-        configs = configs || has_kind(&known->manifest, "ConfigMap");
-        secrets = secrets || has_kind(&known->manifest, "Secret");
+        configs = configs || kube_has_kind(known->manifest.others, "ConfigMap");
+        secrets = secrets || kube_has_kind(known->manifest.others, "Secret");
     }
     if (delete_copies(k, epoch, "ConfigMap", configs, err) < 0 ||
         delete_copies(k, epoch, "Secret", secrets, err) < 0)
@@ -425,11 +419,11 @@ int kube_stamp(struct kube_target *k, int64_t epoch, const struct kube_kind *kin
             kube_own(k, kind, kube_name(answer), answer);
             return 0;
         }
-        if (!changed_meanwhile(&why))
+        if (!kube_has_changed(&why))
             break;
         value_free(take_ptr(now));
     }
-    why.retryable = why.retryable || changed_meanwhile(&why);
+    why.retryable = why.retryable || kube_has_changed(&why);
     if (err)
         *err = why;
     return -1;

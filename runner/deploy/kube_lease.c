@@ -146,11 +146,6 @@ static int change_once(struct kube_target *k, int64_t epoch, const struct value 
     return patch_lease(k, patch, &answer, err);
 }
 
-static bool has_changed(const struct error *why)
-{
-    return why->kind == ERR_CONFLICT && (why->http_status == 409 || why->http_status == 422);
-}
-
 int kube_state_change(
     struct kube_target *k, int64_t epoch, kube_change_fn *change, void *arg, struct error *err)
 {
@@ -164,11 +159,11 @@ int kube_state_change(
             return -1;
         if (change_once(k, epoch, lease, change, arg, &why) == 0)
             return 0;
-        if (!has_changed(&why))
+        if (!kube_has_changed(&why))
             break;
         value_free(take_ptr(lease));
     }
-    if (has_changed(&why))
+    if (kube_has_changed(&why))
         why.retryable = true;
     if (err)
         *err = why;
@@ -265,7 +260,7 @@ static int take_over(
                 person(lease), holder(lease));
         if (take_lease(k, who, lease, ret_epoch, &why) == 0)
             return 0;
-        if (!has_changed(&why))
+        if (!kube_has_changed(&why))
             break;
     }
     if (err)

@@ -95,6 +95,12 @@ static inline struct kube_target *kube_of(struct target *t)
     return (struct kube_target *)t;
 }
 
+// The object is not as it was read, or its fence did not let a patch through; nothing was written.
+static inline bool kube_has_changed(const struct error *err)
+{
+    return err->kind == ERR_CONFLICT && err->http_status;
+}
+
 // --- target_kube.c ---
 
 // Runs the loop until something is news or `deadline` (monotonic).
@@ -151,8 +157,9 @@ int kube_release_end(
     struct kube_target *k, const struct target_end *end, int hooks, struct error *err);
 // Old records go, and the copies of ConfigMaps and Secrets that none of those that stay refers to.
 #define KUBE_RELEASES_MAX 20 // that stay; the live one and those of the rollout besides
-int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live,
-    const struct rollout *rollout, struct error *err);
+// `records`: all, as kube_release_list() has them.
+int kube_release_trim(struct kube_target *k, int64_t epoch, const struct value *records,
+    int64_t live, const struct rollout *rollout, struct error *err);
 
 // --- kube_observe.c ---
 
@@ -196,6 +203,9 @@ int kube_settled(struct kube_target *k, const struct kube_known *release, bool j
 // Deletes what `before` has and `after` (NULL: nothing) has not.
 int kube_prune(struct kube_target *k, int64_t epoch, const struct manifest *before,
     const struct manifest *after, struct error *err);
+// Whether a release's other objects have one of that kind: only then davit has rights on it for
+// sure.
+bool kube_has_kind(const struct value *others, const char *kind);
 // Unless it bears the stamp of a newer driver, or is not the app's.
 int kube_delete_one(struct kube_target *k, int64_t epoch, const struct kube_kind *kind,
     const char *name, struct error *err);

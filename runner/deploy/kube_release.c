@@ -230,27 +230,19 @@ int kube_release_end(
 
 // --- trimming ---
 
+static const struct value *others_of(const struct value *record)
+{
+    return value_get(value_get(record, "manifest"), "others");
+}
+
 static bool is_named(const struct value *records, const struct value *object)
 {
     for (size_t i = 0; i < value_length(records); i++) {
-        const struct value *others =
-            value_get(value_get(value_at(records, i), "manifest"), "others");
+        const struct value *others = others_of(value_at(records, i));
         for (size_t j = 0; j < value_length(others); j++)
             if (text_equal(kube_name(value_at(others, j)), kube_name(object)) &&
                 text_equal(
                     value_get_str(value_at(others, j), "kind"), value_get_str(object, "kind")))
-                return true;
-    }
-    return false;
-}
-
-static bool has_kind(const struct value *records, const char *kind)
-{
-    for (size_t i = 0; i < value_length(records); i++) {
-        const struct value *others =
-            value_get(value_get(value_at(records, i), "manifest"), "others");
-        for (size_t j = 0; j < value_length(others); j++)
-            if (text_equal(value_get_str(value_at(others, j), "kind"), kind))
                 return true;
     }
     return false;
@@ -262,7 +254,10 @@ static int trim_copies(struct kube_target *k, int64_t epoch, const struct value 
     const struct kube_kind *kind;
     AUTO(value) struct value *copies = NULL;
     AUTO_FREE char *selector = mem_printf("%s,%s=true", k->selector, KUBE_LABEL_COPY);
-    if (!has_kind(gone, kind_name)) // nor need there be the right to list them
+    bool any = false;
+    for (size_t i = 0; i < value_length(gone) && !any; i++)
+        any = kube_has_kind(others_of(value_at(gone, i)), kind_name);
+    if (!any) // nor need there be the right to list them
         return 0;
     if (kube_kind_find(k->client, "v1", kind_name, &kind, err) < 0 ||
         kube_list(k->client, kind, k->ns, selector, &copies, err) < 0)
@@ -274,14 +269,11 @@ static int trim_copies(struct kube_target *k, int64_t epoch, const struct value 
     return 0;
 }
 
-int kube_release_trim(struct kube_target *k, int64_t epoch, int64_t live,
-    const struct rollout *rollout, struct error *err)
+int kube_release_trim(struct kube_target *k, int64_t epoch, const struct value *records,
+    int64_t live, const struct rollout *rollout, struct error *err)
 {
-    AUTO(value) struct value *records = NULL;
     AUTO(value) struct value *kept = value_list();
     AUTO(value) struct value *gone = value_list();
-    if (kube_release_list(&k->target, &records, err) < 0)
-        return -1;
     if (value_length(records) <= KUBE_RELEASES_MAX)
         return 0;
     for (size_t i = 0; i < value_length(records); i++) {

@@ -108,7 +108,7 @@ static int patch(const struct act *a, enum kube_of of, const char *name, struct 
             kube_own(k, k->kinds[of], name, answer);
             return 0;
         }
-        if (why.kind != ERR_CONFLICT || !why.http_status)
+        if (!kube_has_changed(&why))
             break;
         if (look_at_fence(a, of, name, err) < 0)
             return -1;
@@ -189,7 +189,7 @@ static int weigh(const struct act *a, int percent, struct error *err)
     const struct manifest *m = &a->release->manifest;
     if (!m->service)
         return 0;
-    struct value *operations = fenced_patch(a);
+    AUTO(value) struct value *operations = fenced_patch(a);
     AUTO(value) struct value *wanted = manifest_service(m, SLOT_ANY);
     struct value *selector = value_copy(kube_at(wanted, "spec", "selector"));
     value_set_str(selector, KUBE_LABEL_SLOT, slot_for(a->w->rollout, percent));
@@ -201,15 +201,12 @@ static int weigh(const struct act *a, int percent, struct error *err)
     kube_patch_row(
         operations, "add", value_string(mark), "metadata", "labels", KUBE_LABEL_ROUTED, NULL);
     struct error why = {0};
-    if (patch(a, KUBE_SERVICE, kube_name(m->service), value_share(operations), &why) == 0) {
-        value_free(operations);
+    if (patch(a, KUBE_SERVICE, kube_name(m->service), value_share(operations), &why) == 0)
         return 0;
-    }
     // Somebody has deleted it: made again, it gives no traffic before the patch.
-    AUTO(value) struct value *again = operations;
     if (why.kind == ERR_NOT_FOUND &&
         kube_apply_service(a->k, a->epoch, a->release, false, &why) == 0)
-        return patch(a, KUBE_SERVICE, kube_name(m->service), value_share(again), err);
+        return patch(a, KUBE_SERVICE, kube_name(m->service), value_share(operations), err);
     if (err)
         *err = why;
     return -1;
@@ -416,14 +413,14 @@ static int autoscale(struct kube_target *k, int64_t epoch, int64_t live, struct 
 }
 
 // What the server will not let us take away stays: it must not keep the rollout from its end.
-static int tidy(
-    struct kube_target *k, const struct target_end *end, int64_t live, struct error *err)
+static int tidy(struct kube_target *k, const struct target_end *end, int64_t live,
+    const struct value *records, struct error *err)
 {
     struct error why = {0};
     bool done = prune(k, end, live, &why) == 0 || is_final(&why);
     done = done && (autoscale(k, end->epoch, live, &why) == 0 || is_final(&why));
-    done =
-        done && (kube_release_trim(k, end->epoch, live, end->rollout, &why) == 0 || is_final(&why));
+    done = done && (kube_release_trim(k, end->epoch, records, live, end->rollout, &why) == 0 ||
+                       is_final(&why));
     if (done)
         return 0;
     if (err)
@@ -438,8 +435,8 @@ int kube_finish(struct target *t, const struct target_end *end, struct error *er
     AUTO(value) struct value *records = NULL;
     AUTO(kube_state) struct kube_state state = {0};
     if (kube_state_read(k, &state, err) < 0 || check_run(&state, end->rollout->run, err) < 0 ||
-        kube_release_end(k, end, state.hooks, err) < 0 || tidy(k, end, state.live, err) < 0 ||
-        kube_release_list(t, &records, err) < 0)
+        kube_release_end(k, end, state.hooks, err) < 0 || kube_release_list(t, &records, err) < 0 ||
+        tidy(k, end, state.live, records, err) < 0)
         return -1;
     struct ending e = {end, records};
     return kube_state_change(k, end->epoch, change_end, &e, err);
